@@ -1,0 +1,1 @@
+//! OTLP listeners over gRPC and HTTP in front of the journal.

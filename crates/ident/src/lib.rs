@@ -1,0 +1,10 @@
+//! The checked names that every other crate speaks of: which signal, whose data.
+//!
+//! A value of these types has been parsed once, at the edge; nothing behind it checks again.
+//! This crate has no I/O and depends on nothing of ours.
+
+mod signal;
+mod tenant;
+
+pub use signal::{ParseSignalError, Signal};
+pub use tenant::{ParseTenantError, TenantId};

@@ -1,0 +1,1 @@
+//! The durable log of telemetry: blocks, segments, group commit, cursors, recovery.

@@ -1,0 +1,1 @@
+//! OTLP on the wire: check, view, edit, split and convert without building trees.

@@ -1,0 +1,1 @@
+//! Carries the journal to destinations from durable cursors.

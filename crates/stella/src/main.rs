@@ -1,0 +1,3 @@
+//! `stella`: StellaOps' command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Test support: sample data, real servers, fault injection.
