@@ -15,6 +15,8 @@ use prometheus::{Encoder, HistogramOpts, Opts, Registry, TextEncoder};
 pub use prometheus::core::{AtomicF64, AtomicU64, GenericCounter, GenericCounterVec};
 pub use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec};
 
+/// An amount that only grows and need not be whole, such as seconds.
+pub type FloatCounter = GenericCounter<AtomicF64>;
 /// A count that only grows.
 pub type Counter = GenericCounter<AtomicU64>;
 /// Counts that only grow, one for each combination of label values.
@@ -56,6 +58,11 @@ impl Meter {
     /// program and shows the first time it starts.
     pub fn counter(&self, name: &str, help: &str) -> Counter {
         self.add("counter", name, help, &[], made(Counter::new(name, help)))
+    }
+
+    /// Makes a counter of an amount that need not be whole.
+    pub fn float_counter(&self, name: &str, help: &str) -> FloatCounter {
+        self.add("counter", name, help, &[], made(FloatCounter::new(name, help)))
     }
 
     /// Makes a counter with labels.
@@ -119,6 +126,16 @@ impl Meter {
         }
     }
 
+    /// The sum of a counter or gauge over all its labels; 0 where there is no such metric.
+    pub fn sum(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let of_name = families.iter().filter(|family| family.name() == name);
+        of_name
+            .flat_map(|family| family.get_metric())
+            .map(|metric| metric.get_counter().value() + metric.get_gauge().value())
+            .sum()
+    }
+
     /// Every metric made so far, by name.
     pub fn descriptions(&self) -> Vec<Description> {
         let mut all = self
@@ -177,5 +194,7 @@ mod tests {
             "{text}"
         );
         assert_eq!(meter.descriptions()[0].labels, ["receiver"]);
+        assert_eq!(meter.sum("otelcol_receiver_accepted_spans"), 3.0);
+        assert_eq!(meter.sum("no_such_metric"), 0.0);
     }
 }
