@@ -10,6 +10,7 @@
 //! This crate has no I/O, no clock and no async.
 
 pub mod check;
+pub mod edit;
 pub mod schema;
 pub mod split;
 pub mod view;

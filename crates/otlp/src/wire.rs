@@ -77,7 +77,6 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends a length-delimited field.
 #[inline]
-#[allow(dead_code)]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_varint(out, u64::from(number) << 3 | u64::from(BYTES));
     put_varint(out, bytes.len() as u64);

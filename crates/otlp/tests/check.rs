@@ -1,5 +1,7 @@
 //! The check against prost, on random requests and on broken ones.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "this is a test")]
+
 mod common;
 
 use common::{Request, examples};

@@ -1,5 +1,7 @@
 //! Splitting and joining, against prost doing the same.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "this is a test")]
+
 mod common;
 
 use common::{Logs, Metrics, Request, Traces, examples};

@@ -14,7 +14,8 @@ impl<'a> Attributes<'a> {
 
     /// The value of the first pair with this key.
     pub fn get(mut self, key: &str) -> Option<Value<'a>> {
-        self.find(|pair| pair.key() == key).map(|pair| pair.value())
+        self.find(|pair| pair.key_bytes() == key.as_bytes())
+            .map(|pair| pair.value())
     }
 }
 
@@ -42,9 +43,30 @@ impl<'a> KeyValue<'a> {
         KeyValue(Body(body))
     }
 
+    /// The body that this is a view of.
+    pub fn body(&self) -> &'a [u8] {
+        self.0.0
+    }
+
     /// The key.
     pub fn key(&self) -> &'a str {
-        self.0.text(1)
+        std::str::from_utf8(self.key_bytes()).unwrap_or_default()
+    }
+
+    /// The key, not yet known to be UTF-8: cheap to compare.
+    #[inline]
+    pub fn key_bytes(&self) -> &'a [u8] {
+        // A key, a value, and nothing after it.
+        if let [0x0a, key_len, rest @ ..] = self.0.0
+            && *key_len < 0x80
+            && let Some((key, [0x12, value_len, value @ ..])) =
+                rest.split_at_checked(usize::from(*key_len))
+            && *value_len < 0x80
+            && usize::from(*value_len) == value.len()
+        {
+            return key;
+        }
+        self.0.bytes(1)
     }
 
     /// The value; [`Value::Empty`] where there is none.

@@ -5,6 +5,8 @@
 //! they end, everything is zero and empty.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod dynamic;
+
 use opentelemetry_proto::tonic::collector::{logs, metrics, trace};
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList, any_value,
@@ -125,6 +127,13 @@ pub fn examples() -> Vec<(&'static str, Request)> {
         ("logs.json", Request::Logs(file("logs.json"))),
         ("events.json", Request::Logs(file("events.json"))),
     ]
+}
+
+/// Appends a length-delimited field.
+pub fn put_field(out: &mut Vec<u8>, number: u32, body: &[u8]) {
+    prost::encoding::encode_varint(u64::from(number << 3 | 2), out);
+    prost::encoding::encode_varint(body.len() as u64, out);
+    out.extend_from_slice(body);
 }
 
 /// Random things, made from bytes.
