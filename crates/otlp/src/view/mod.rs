@@ -49,6 +49,16 @@ impl<'a> ResourceGroup<'a> {
         }
     }
 
+    /// How many attributes the sender left out.
+    pub fn dropped_attributes_count(&self) -> u32 {
+        self.body.nested_number(1, 2) as u32
+    }
+
+    /// The entities that the resource's attributes describe.
+    pub fn entity_refs(&self) -> impl Iterator<Item = EntityRef<'a>> + Clone + use<'a> {
+        Nested::new(self.body.0, [1, 3]).map(|body| EntityRef(Body(body)))
+    }
+
     /// The schema of the resource.
     pub fn schema_url(&self) -> &'a str {
         self.body.text(3)
@@ -61,6 +71,36 @@ impl<'a> ResourceGroup<'a> {
             signal,
             body: Body(body),
         })
+    }
+}
+
+/// A reference to an entity: which of the resource's attributes tell what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct EntityRef<'a>(Body<'a>);
+
+impl<'a> EntityRef<'a> {
+    /// The schema of the entity.
+    pub fn schema_url(&self) -> &'a str {
+        self.0.text(1)
+    }
+
+    /// Its type, such as `service` or `host`.
+    pub fn entity_type(&self) -> &'a str {
+        self.0.text(2)
+    }
+
+    /// The keys of the attributes that identify it.
+    pub fn id_keys(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        self.keys(3)
+    }
+
+    /// The keys of the attributes that describe it.
+    pub fn description_keys(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        self.keys(4)
+    }
+
+    fn keys(&self, number: u32) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        Nested::new(self.0.0, [number]).map(|key| std::str::from_utf8(key).unwrap_or_default())
     }
 }
 
@@ -85,6 +125,11 @@ impl<'a> ScopeGroup<'a> {
     /// The scope's attributes.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes::new(Nested::new(self.body.0, [1, 3]))
+    }
+
+    /// How many attributes the sender left out.
+    pub fn dropped_attributes_count(&self) -> u32 {
+        self.body.nested_number(1, 4) as u32
     }
 
     /// The schema of the scope and its items.

@@ -5,6 +5,7 @@ use super::Random;
 use opentelemetry_proto::DESCRIPTORS;
 use otlp::Signal;
 use otlp::schema::{self, Kind, Message};
+use otlp::wire::{Fields, Raw};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use std::sync::OnceLock;
 
@@ -26,11 +27,11 @@ pub fn decode_request(signal: Signal, wire: &[u8]) -> DynamicMessage {
 /// Puts unknown fields between the fields of a message and of all messages in it, at random.
 pub fn with_unknown_fields(message: &Message, wire: &[u8], random: &mut Random<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    for field in otlp::wire::Fields::new(wire) {
+    for field in Fields::new(wire) {
         unknown_field(random, &mut out);
         let kind = message.field(field.number).map(|field| field.kind);
         match (kind, field.value) {
-            (Some(Kind::Message(child)), otlp::wire::Raw::Bytes(body)) => {
+            (Some(Kind::Message(child)), Raw::Bytes(body)) => {
                 let body = with_unknown_fields(child, body, random);
                 super::put_field(&mut out, field.number, &body);
             }
@@ -38,6 +39,41 @@ pub fn with_unknown_fields(message: &Message, wire: &[u8], random: &mut Random<'
         }
     }
     unknown_field(random, &mut out);
+    out
+}
+
+/// Writes a message in another way that means the same: singular messages divided in two fields,
+/// which merge, and packed numbers one by one.
+pub fn written_otherwise(message: &Message, wire: &[u8], random: &mut Random<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for field in Fields::new(wire) {
+        let known = message.field(field.number);
+        let (Some(known), Raw::Bytes(body)) = (known, field.value) else {
+            out.extend_from_slice(field.bytes);
+            continue;
+        };
+        match known.kind {
+            Kind::Message(child) => {
+                let body = written_otherwise(child, body, random);
+                let fields: Vec<_> = Fields::new(&body).map(|field| field.bytes.len()).collect();
+                if !known.repeated && random.below(4) == 3 {
+                    let some = usize::from(random.byte()) % (fields.len() + 1);
+                    let (one, two) = body.split_at(fields[..some].iter().sum());
+                    super::put_field(&mut out, field.number, one);
+                    super::put_field(&mut out, field.number, two);
+                } else {
+                    super::put_field(&mut out, field.number, &body);
+                }
+            }
+            Kind::Fixed64 | Kind::Double if random.below(2) == 1 => {
+                for number in body.chunks(8) {
+                    out.push((known.number << 3 | 1) as u8);
+                    out.extend_from_slice(number);
+                }
+            }
+            _ => out.extend_from_slice(field.bytes),
+        }
+    }
     out
 }
 
