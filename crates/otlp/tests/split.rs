@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{Logs, Metrics, Request, Traces, examples};
+use common::dynamic::{with_unknown_fields, written_otherwise};
+use common::{Logs, Metrics, Random, Request, Traces, examples};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 use otlp::split::{Part, by_bytes, by_items, by_trace_id};
 use otlp::{ErrorKind, Signal, check, join};
@@ -197,6 +198,28 @@ proptest! {
     ) {
         for signal in Signal::ALL {
             splits_like_prost(&Request::random(signal, &bytes), max_items, max_bytes);
+        }
+    }
+
+    /// Guarantees: nothing gets lost or torn apart, however the request is written: with unknown
+    /// fields, with messages that have to be merged, with numbers that are not packed.
+    #[test]
+    fn splits_what_is_written_otherwise(
+        bytes in prop::collection::vec(any::<u8>(), 0..3000),
+        noise in prop::collection::vec(any::<u8>(), 0..400),
+        manner in prop::collection::vec(any::<u8>(), 0..400),
+        max in 1u64..4000,
+    ) {
+        for signal in Signal::ALL {
+            let request = Request::random(signal, &bytes);
+            let message = otlp::schema::request(signal);
+            let wire = written_otherwise(message, &request.encode(), &mut Random(&manner));
+            let wire = with_unknown_fields(message, &wire, &mut Random(&noise));
+            for parts in [by_items(signal, &wire, max % 10 + 1), by_bytes(signal, &wire, max as usize)] {
+                let parts = parts.expect("splits");
+                let decoded: Vec<_> = parts.iter().map(|part| decode(signal, part)).collect();
+                prop_assert!(all_atoms(&decoded) == atoms(&request), "{} tears", signal);
+            }
         }
     }
 
