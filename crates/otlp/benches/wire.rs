@@ -56,7 +56,7 @@ fn span(i: u64) -> Span {
             text("http.route", "/api/v1/orders/{orderId}/items"),
             number(
                 "http.response.status_code",
-                if i % 50 == 0 { 500 } else { 200 },
+                if i.is_multiple_of(50) { 500 } else { 200 },
             ),
             text(
                 "server.address",
@@ -77,7 +77,7 @@ fn span(i: u64) -> Span {
         ],
         status: Some(Status {
             message: String::new(),
-            code: i32::from(i % 50 == 0) * 2,
+            code: i32::from(i.is_multiple_of(50)) * 2,
         }),
         ..Span::default()
     }

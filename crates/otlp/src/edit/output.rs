@@ -164,10 +164,27 @@ impl<'s, 'o> Output<'s, 'o> {
     }
 }
 
+/// The place before the end of a message, hiding the lifetimes of the output.
+pub(super) trait Addition {
+    /// What is appended to this stands there.
+    fn out(&mut self) -> &mut Vec<u8>;
+}
+
+pub(super) struct AtEnd<'w, 's, 'o> {
+    pub(super) output: &'w mut Output<'s, 'o>,
+    pub(super) end: usize,
+}
+
+impl Addition for AtEnd<'_, '_, '_> {
+    fn out(&mut self) -> &mut Vec<u8> {
+        self.output.replace(self.end, self.end)
+    }
+}
+
 /// The end of a message that was walked: the place to add fields to it.
 pub struct End<'w> {
     pub(super) message: &'static Message,
-    pub(super) add: &'w mut dyn FnMut(&mut dyn FnMut(&mut Vec<u8>)),
+    pub(super) add: &'w mut dyn Addition,
     pub(super) forget: bool,
 }
 
@@ -182,21 +199,20 @@ impl End<'_> {
         let Some(field) = self.message.attributes_field() else {
             return false;
         };
-        (self.add)(&mut |out| {
-            let value_len = value.encoded_len();
-            let key_len = 1 + varint_len(key.len() as u64) + key.len();
-            let pair_len = key_len + 1 + varint_len(value_len as u64) + value_len;
-            put_varint(out, u64::from(field.number) << 3 | u64::from(wire::BYTES));
-            put_varint(out, pair_len as u64);
-            put_bytes(out, 1, key.as_bytes());
-            put_value(out, 2, value);
-        });
+        let out = self.add.out();
+        let value_len = value.encoded_len();
+        let key_len = 1 + varint_len(key.len() as u64) + key.len();
+        let pair_len = key_len + 1 + varint_len(value_len as u64) + value_len;
+        put_varint(out, u64::from(field.number) << 3 | u64::from(wire::BYTES));
+        put_varint(out, pair_len as u64);
+        put_bytes(out, 1, key.as_bytes());
+        put_value(out, 2, value);
         true
     }
 
     /// Adds a length-delimited field: a text, bytes, or the body of a message.
     pub fn add_field(&mut self, number: u32, body: &[u8]) {
-        (self.add)(&mut |out| put_bytes(out, number, body));
+        put_bytes(self.add.out(), number, body);
     }
 
     /// Lets the message go after all, with everything that was written of it.

@@ -1,6 +1,6 @@
 //! The walk of an edit, driven by the tables of [`crate::schema`].
 
-use super::output::{End, Output, put_value};
+use super::output::{AtEnd, End, Output, put_value};
 use super::{AttributeChange, UnknownChange, ValueChange, Visit};
 use super::{BytesChange, Edited, Editor, NewValue, NumberChange, Place, Text, TextChange};
 use crate::check::MAX_VALUE_DEPTH;
@@ -295,8 +295,10 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
     /// Asks for additions; whether the message is to be forgotten.
     #[inline(always)]
     fn leave(&mut self, place: Place, message: &'static Message, at: usize) -> bool {
-        let output = &mut self.output;
-        let mut add = |put: &mut dyn FnMut(&mut Vec<u8>)| put(output.replace(at, at));
+        let mut add = AtEnd {
+            output: &mut self.output,
+            end: at,
+        };
         let mut end = End {
             message,
             add: &mut add,

@@ -3,7 +3,12 @@
 //!
 //! A request is a function of the bytes, so proptest shrinks a failure by shrinking them: where
 //! they end, everything is zero and empty.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is for tests, and each uses a part"
+)]
 
 pub mod dynamic;
 
