@@ -12,6 +12,7 @@ pub struct Input {
     pub signal: Signal,
     pub wire: Vec<u8>,
     /// A number for the target to use.
+    #[allow(dead_code, reason = "not every target does")]
     pub number: u16,
 }
 

@@ -21,6 +21,29 @@
 //! | an `ArrayValue` or `KeyValueList` | none of its own: its elements are asked about |
 //! | what the schema does not name | [`Editor::unknown`] |
 //!
+//! ```
+//! use otlp::edit::{AttributeChange, Editor, Place, edit};
+//! use otlp::{Signal, view::KeyValue};
+//!
+//! /// Drops every attribute `enduser.id`, wherever it stands.
+//! struct Forget;
+//!
+//! impl Editor for Forget {
+//!     fn attribute(&mut self, _: Place, attribute: KeyValue<'_>) -> AttributeChange<'_> {
+//!         match attribute.key_bytes() {
+//!             b"enduser.id" => AttributeChange::Drop,
+//!             _ => AttributeChange::Walk,
+//!         }
+//!     }
+//! }
+//!
+//! # fn run(request: &[u8]) -> Result<(), otlp::CheckError> {
+//! let mut out = Vec::new();
+//! let edited = edit(Signal::Traces, request, &mut Forget, &mut out)?;
+//! # let _ = edited; Ok(()) }
+//! # run(&[]).unwrap();
+//! ```
+//!
 //! What an editor writes is its own responsibility: the result is well formed again if the
 //! replacements are (text is by its type; an id must have its length).
 
