@@ -1,7 +1,7 @@
 //! OTLP on the wire: check, view, edit, split and join without building trees.
 //!
 //! Everything here works on the serialized bytes of an `Export{Trace,Metrics,Logs}ServiceRequest`
-//! (NO-TREE). [`check`] proves such bytes well formed at every level; the other parts expect
+//! (NO-TREE). [`check()`] proves such bytes well formed at every level; the other parts expect
 //! checked bytes and, given others, refuse them or end early: none of them panics.
 //!
 //! The messages are those of opentelemetry-proto 1.10, laid down once in [`schema`]. What that
