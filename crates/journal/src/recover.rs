@@ -173,14 +173,14 @@ impl Recoverer<'_> {
         let path = self.dir.segment(id);
         let io = |what| OpenError::io(what, &path);
         let file = match SegmentFile::open(&path) {
-            Ok(file) if file.header.id == id => file,
+            Ok(file) if file.header.id == id => file.forgiving(),
             Ok(_) => return self.set_aside(&path, "it is another segment's file"),
             Err(FileFault::Io(error)) => return Err(io("read")(error)),
             Err(FileFault::Header(HeaderFault::TooNew(version))) => {
                 return Err(OpenError::TooNew { path, version });
             }
             Err(FileFault::Header(HeaderFault::Damaged)) => match self.lost_header(id, &path)? {
-                Some(file) => file,
+                Some(file) => file.forgiving(),
                 None => return Ok(()),
             },
         };

@@ -158,11 +158,7 @@ impl Walk {
         let range = match scan.next()? {
             Some(Found::Damaged(range) | Found::Tail(range)) => range,
             // The stored bytes are sound, but do not decompress.
-            Some(Found::Block(header)) => Range {
-                offset: header.offset,
-                bytes: header.total_bytes(),
-                ..Range::default()
-            },
+            Some(Found::Block(header)) => Range::of(&header),
             None => return Ok(None),
         };
         let range = known_loss(file, range);
