@@ -148,6 +148,11 @@ pub(crate) fn recover(
             info.state = State::Closed;
         }
     }
+    // What is counted here is not counted again by a reader that meets it.
+    for damage in &r.report.damaged {
+        let at = damage.position;
+        r.catalog.note_damage(at.segment, at.offset);
+    }
     let mut consumers = BTreeMap::new();
     for (name, stored) in cursors {
         let (at, moved) = r.settle(&name, stored)?;

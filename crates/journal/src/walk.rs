@@ -9,6 +9,7 @@ use crate::commit::to_block;
 use crate::error::ReadError;
 use crate::file::{FileFault, SegmentFile};
 use crate::format::{BlockHeader, Codec};
+use crate::recover::salvage_header;
 use crate::scan::{Found, Range, Scan};
 use crate::shared::{Shared, lock};
 use crate::types::{Block, Filter, Position, Start};
@@ -190,10 +191,17 @@ impl Walk {
                 }
             }
             Err(FileFault::Io(source)) => Err(ReadError::Io { path, source }),
-            Err(FileFault::Header(_)) => Err(ReadError::Io {
-                path,
-                source: io::ErrorKind::InvalidData.into(),
-            }),
+            Err(FileFault::Header(_)) => match salvage_header(&path, segment) {
+                Ok(Some(file)) => {
+                    self.file = Some(Arc::new(file));
+                    Ok(self.file.clone())
+                }
+                Ok(None) => Err(ReadError::Io {
+                    path,
+                    source: io::ErrorKind::InvalidData.into(),
+                }),
+                Err(source) => Err(ReadError::Io { path, source }),
+            },
         }
     }
 }
