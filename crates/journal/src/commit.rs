@@ -17,7 +17,7 @@ use crate::append::{Answer, Pending, RETRY_DISK};
 use crate::catalog::{Segment, State};
 use crate::error::{AppendError, Trouble};
 use crate::format::{
-    BlockHeader, Codec, MAX_BLOCK_HEADER, MAX_BLOCKS, SEGMENT_HEADER_BYTES, Summary,
+    BlockHeader, Codec, Index, MAX_BLOCK_HEADER, MAX_BLOCKS, SEGMENT_HEADER_BYTES, Summary,
 };
 use crate::retention;
 use crate::segment::{ActiveSegment, OutBlock, WriteFault, Written};
@@ -142,8 +142,10 @@ impl Committer {
 
     fn write(&mut self, blocks: &mut [OutBlock]) -> Result<Written, AppendError> {
         let bytes: u64 = blocks.iter().map(|b| b.header.total_bytes()).sum();
+        // Room for the index too, so that sealing never passes the limit.
         let index = self.active.as_ref().map_or(0, |a| a.index.encoded_bytes());
-        retention::make_room(&self.shared, bytes + index)?;
+        let more = blocks.len() as u64 * Index::MAX_SHARE + Index::EMPTY + SEGMENT_HEADER_BYTES;
+        retention::make_room(&self.shared, bytes + index + more)?;
         match self.write_once(blocks, bytes) {
             Ok(written) => {
                 self.clear_trouble();
@@ -234,6 +236,7 @@ impl Committer {
         let active = self.active.take()?;
         if let Some(info) = lock(&self.shared.catalog).segments.get_mut(&active.id) {
             info.state = State::Closed;
+            info.file_bytes = active.len + active.index.encoded_bytes();
         }
         Some(active)
     }

@@ -231,6 +231,7 @@ impl Recoverer<'_> {
                 .map_err(io("cut the torn end of"))?;
         }
         let summary = index.summary;
+        let index_bytes = index.encoded_bytes();
         let segment = ActiveSegment::resume(writable, file.path.clone(), file.header, end, index);
         let full = end >= self.options.segment_limit();
         let state = if last && !damaged && !full {
@@ -240,9 +241,13 @@ impl Recoverer<'_> {
             self.unsealed.push(segment);
             State::Closed
         };
+        let file_bytes = match state {
+            State::Active => end,
+            State::Closed | State::Sealed => end + index_bytes,
+        };
         self.catalog
             .segments
-            .insert(id, Segment::new(state, end, end, summary));
+            .insert(id, Segment::new(state, end, file_bytes, summary));
         Ok(())
     }
 

@@ -116,10 +116,15 @@ impl Index {
         number
     }
 
+    /// The bytes of an index and trailer without a block.
+    pub(crate) const EMPTY: u64 = (HEAD + 4) as u64 + TRAILER_BYTES;
+    /// The most bytes that one more block adds.
+    pub(crate) const MAX_SHARE: u64 = (ENTRY + 1 + TenantId::MAX_BYTES) as u64;
+
     /// How many bytes index and trailer will have.
     pub(crate) fn encoded_bytes(&self) -> u64 {
         let tenants: usize = self.tenants.iter().map(|t| 1 + t.as_str().len()).sum();
-        (HEAD + tenants + self.entries.len() * ENTRY + 4) as u64 + TRAILER_BYTES
+        (tenants + self.entries.len() * ENTRY) as u64 + Self::EMPTY
     }
 
     pub(crate) fn encode(&self, salt: &Salt) -> Vec<u8> {
