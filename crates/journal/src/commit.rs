@@ -96,7 +96,7 @@ impl Committer {
     /// Makes blocks: a large record alone, small ones of one tenant and signal together.
     fn build(&self, items: Vec<Pending>, now: u64) -> Vec<Out> {
         let mut outs = Vec::new();
-        let mut groups: HashMap<(TenantId, Signal), Vec<Pending>> = HashMap::new();
+        let mut groups: HashMap<(TenantId, Signal), (usize, Vec<Pending>)> = HashMap::new();
         for mut item in items {
             match item.prepared.take() {
                 Some(compressed) => {
@@ -108,16 +108,18 @@ impl Committer {
                 }
                 None => {
                     let key = (item.record.tenant.clone(), item.record.signal);
-                    let group = groups.entry(key).or_default();
-                    let bytes: usize = group.iter().map(|p| p.record.payload.len()).sum();
-                    if !group.is_empty() && bytes + item.record.payload.len() > JOIN {
+                    let (bytes, group) = groups.entry(key).or_default();
+                    if !group.is_empty() && *bytes + item.record.payload.len() > JOIN {
                         outs.push(self.join(std::mem::take(group), now));
+                        *bytes = 0;
                     }
+                    *bytes += item.record.payload.len();
                     group.push(item);
                 }
             }
         }
-        outs.extend(groups.into_values().map(|group| self.join(group, now)));
+        let groups = groups.into_values();
+        outs.extend(groups.map(|(_, group)| self.join(group, now)));
         outs
     }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::catalog::{Catalog, Place, Segment, State};
 use crate::consumer::ConsumerState;
 use crate::cursor;
-use crate::dir::Dir;
+use crate::dir::{Dir, make_private};
 use crate::error::OpenError;
 use crate::file::{FileFault, SegmentFile};
 use crate::format::{
@@ -124,6 +124,10 @@ pub(crate) fn recover(
     let ids = dir
         .segment_ids()
         .map_err(OpenError::io("list", &dir.segments()))?;
+    // What an interrupted repair left, which had not yet taken a segment's name.
+    for id in &ids {
+        let _ = fs::remove_file(dir.segments().join(format!("{id:020}.seg.new")));
+    }
     let mut r = Recoverer {
         dir,
         env,
@@ -315,7 +319,7 @@ impl Recoverer<'_> {
 
     fn set_aside(&mut self, path: &Path, why: &str) -> Result<(), OpenError> {
         let quarantine = self.dir.quarantine();
-        fs::create_dir_all(&quarantine).map_err(OpenError::io("make", &quarantine))?;
+        make_private(&quarantine).map_err(OpenError::io("make", &quarantine))?;
         let name = path.file_name().unwrap_or_default();
         let to = quarantine.join(name);
         self.env

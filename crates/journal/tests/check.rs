@@ -1,4 +1,5 @@
 //! `check`, `check --repair`, the follower, and the golden files.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A disk that refuses: full, failing to sync, failing to make files. ACK-DURABLE throughout.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 mod common;
 
@@ -369,7 +370,7 @@ async fn pending_bytes_are_bounded() {
     let append = |n| journal.append(logs(noise(400, n)));
     let mut first = Box::pin(append(1));
     let mut second = Box::pin(append(2));
-    let mut results = vec![
+    let mut results = [
         futures_poll_once(first.as_mut()).await,
         futures_poll_once(second.as_mut()).await,
     ];
@@ -455,4 +456,51 @@ async fn dropping_the_journal_commits_and_unlocks() {
     let (journal, recovery): (Journal, _) = open(dir.path());
     assert_eq!(all_bytes(&journal), b"queued");
     assert_eq!(recovery.unsealed, 0);
+}
+
+/// Stops every sync of a segment until the test lets it go.
+#[derive(Default)]
+struct SlowSync {
+    gate: Mutex<()>,
+    waiting: std::sync::atomic::AtomicBool,
+}
+
+impl Faults for SlowSync {
+    fn before(&self, op: Op, path: &Path, _bytes: u64) -> Verdict {
+        if op == Op::Sync && path.extension().is_some_and(|e| e == "seg") {
+            self.waiting
+                .store(true, std::sync::atomic::Ordering::SeqCst);
+            drop(self.gate.lock().unwrap());
+            self.waiting
+                .store(false, std::sync::atomic::Ordering::SeqCst);
+        }
+        Verdict::Go
+    }
+}
+
+/// Guarantees: ACK-DURABLE: no success, and nothing to read, before the sync has returned.
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the lock is the gate")]
+async fn nothing_is_acknowledged_or_read_before_the_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = Arc::new(SlowSync::default());
+    let env = Env {
+        faults: Some(Arc::clone(&slow) as Arc<dyn Faults>),
+        ..Env::default()
+    };
+    let (journal, ..) = open_env(dir.path(), Options::default(), env);
+    journal.append(logs("first")).await.unwrap();
+    let gate = slow.gate.lock().unwrap();
+    let mut append = Box::pin(journal.append(logs("second")));
+    assert!(futures_poll_once(append.as_mut()).await.is_none());
+    until("the committer is in its sync", || {
+        slow.waiting.load(std::sync::atomic::Ordering::SeqCst)
+    })
+    .await;
+    assert!(futures_poll_once(append.as_mut()).await.is_none());
+    assert_eq!(all_bytes(&journal), b"first");
+    assert_eq!(journal.stats().blocks, 1);
+    drop(gate);
+    append.await.unwrap();
+    assert_eq!(all_bytes(&journal), b"firstsecond");
 }

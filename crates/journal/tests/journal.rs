@@ -1,4 +1,5 @@
 //! Appending, reading, consuming, restarting.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 mod common;
 

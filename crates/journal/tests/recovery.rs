@@ -1,4 +1,5 @@
 //! What an earlier process left, however it ended.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 mod common;
 

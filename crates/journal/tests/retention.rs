@@ -1,4 +1,5 @@
 //! Which segments leave, and when. Time is the test's own.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 mod common;
 

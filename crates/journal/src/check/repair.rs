@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use super::segment::Inspection;
-use crate::dir::Dir;
+use crate::dir::{Dir, make_private};
 use crate::error::OpenError;
 use crate::file::SegmentFile;
 use crate::format::{
@@ -26,7 +26,7 @@ pub(super) fn mend(dir: &Dir, env: &Env, seen: &mut Inspection) -> Result<(), Op
     let path = seen.report.path.clone();
     let failed = |error| OpenError::io("repair", &path)(error);
     let quarantine = dir.quarantine();
-    fs::create_dir_all(&quarantine).map_err(OpenError::io("make", &quarantine))?;
+    make_private(&quarantine).map_err(OpenError::io("make", &quarantine))?;
     let Some(file) = seen.file.take() else {
         return set_whole_aside(dir, env, seen).map_err(failed);
     };
@@ -133,8 +133,8 @@ fn copy(
 fn keep_copy(dir: &Dir, old: &SegmentFile, id: u64, range: &Range) -> io::Result<PathBuf> {
     let name = format!("{id:020}-{}-{}.bin", range.offset, range.bytes);
     let to = free_name(&dir.quarantine(), &name);
-    let file = fs::File::create_new(&to)?;
     let real = Env::default();
+    let file = real.create(&to)?;
     let mut at = 0;
     let mut piece = vec![0; PIECE];
     while at < range.bytes {
