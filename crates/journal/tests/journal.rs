@@ -92,6 +92,9 @@ async fn a_consumer_resumes_from_its_cursor() {
         journal.consumer("otlp", Start::Oldest),
         Err(OpenError::InUse { .. })
     ));
+    let committed = consumer.position();
+    consumer.commit(Position::default());
+    assert_eq!(consumer.position(), committed, "a cursor never goes back");
     drop(consumer);
     journal.close().await.unwrap();
 
