@@ -1,1 +1,52 @@
 //! The profile: one YAML file that describes a stack.
+//!
+//! [`load`] reads a file and [`parse`] a text; both return a [`Profile`] whose every value has
+//! been checked, or an [`Error`] that points at the line and column and, where a key is unknown,
+//! names the nearest one that is known. Every key has a default, so an empty profile is the
+//! embedded default: loopback listeners, a journal, nothing shipped.
+//!
+//! This crate runs nothing and opens nothing but the profile itself and the files that its
+//! secrets are kept in.
+
+mod error;
+mod journal;
+mod limits;
+mod listen;
+mod load;
+mod secret;
+mod ship;
+mod units;
+
+pub use error::Error;
+pub use journal::{AtLimit, Durability, Journal};
+pub use limits::Limits;
+pub use listen::Listen;
+pub use load::{MAX_BYTES, load, parse};
+pub use secret::{Secret, SecretError};
+pub use ship::{
+    Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
+    OtlpDestination, Protocol, Ship, SignalName,
+};
+pub use units::{Bytes, Time};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A whole stack for one environment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// Where the gateway listens.
+    pub listen: Listen,
+    /// What the gateway takes at the most before it tells senders to wait.
+    pub limits: Limits,
+    /// How the journal keeps what was taken.
+    pub journal: Journal,
+    /// Where the journal is shipped to. Each destination has its own durable cursor.
+    pub ship: Vec<Ship>,
+}
+
+/// The profile's JSON Schema, from which its reference is written.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Profile)
+}

@@ -1,0 +1,137 @@
+//! What a profile may say, and how a wrong one is answered.
+
+use std::time::Duration;
+
+use profile::{AtLimit, Compression, Destination, Durability, Protocol, parse};
+
+/// Guarantees: an empty profile is the embedded default, on loopback.
+#[test]
+fn empty_is_the_default() {
+    let profile = parse("empty.yaml", "").unwrap();
+    assert_eq!(profile.listen.grpc.to_string(), "127.0.0.1:4317");
+    assert_eq!(profile.listen.http.to_string(), "127.0.0.1:4318");
+    assert_eq!(profile.listen.metrics.to_string(), "127.0.0.1:8888");
+    assert_eq!(profile.listen.health.to_string(), "127.0.0.1:13133");
+    assert_eq!(profile.journal.durability, Durability::Fsync);
+    assert!(profile.ship.is_empty());
+}
+
+/// Guarantees: every key is read, with units.
+#[test]
+fn reads_a_whole_profile() {
+    let profile = parse(
+        "site.yaml",
+        "\
+listen: { grpc: 127.0.0.1:0, http: '[::1]:4318' }
+journal:
+  durability: os
+  window: 1h 30m
+  max_bytes: 10GiB
+  at_limit: drop_oldest
+limits:
+  request_bytes: 8388608
+ship:
+  - name: backend
+    signals: [traces, logs]
+    otlp:
+      endpoint: http://127.0.0.1:4317
+      protocol: http
+      compression: zstd
+      timeout: 500ms
+      headers: { authorization: '${env:TOKEN}' }
+  - name: disk
+    file: { path: /var/lib/otlp, format: proto, rotate_bytes: 1GB }
+",
+    )
+    .unwrap();
+    assert_eq!(profile.listen.http.to_string(), "[::1]:4318");
+    assert_eq!(profile.journal.window.0, Duration::from_secs(90 * 60));
+    assert_eq!(profile.journal.max_bytes.0, 10 << 30);
+    assert_eq!(profile.journal.at_limit, AtLimit::DropOldest);
+    assert_eq!(profile.limits.request_bytes.0, 8 << 20);
+    let Some(Destination::Otlp(otlp)) = profile.ship[0].destination() else {
+        panic!()
+    };
+    assert_eq!(
+        (otlp.protocol, otlp.compression),
+        (Protocol::Http, Compression::Zstd)
+    );
+    assert_eq!(otlp.timeout.0, Duration::from_millis(500));
+    assert!(
+        !format!("{profile:?}").contains("TOKEN"),
+        "a secret's place is not shown either"
+    );
+    let Some(Destination::File(file)) = profile.ship[1].destination() else {
+        panic!()
+    };
+    assert_eq!(file.rotate_bytes.0, 1_000_000_000);
+}
+
+/// Guarantees: a wrong profile is answered with the place, what is wrong and what would be right.
+#[test]
+fn errors_say_where_and_what() {
+    let cases = [
+        (
+            "lisen: {}\n",
+            "p.yaml:1:1: unknown key `lisen`",
+            "did you mean `listen`?",
+        ),
+        (
+            "journal:\n  windw: 5m\n",
+            "p.yaml:2:3: unknown key `windw`",
+            "did you mean `window`?",
+        ),
+        (
+            "journal:\n  at_limit: drop\n",
+            "p.yaml:2:13: unknown value `drop`",
+            "known here: `push_back`, `drop_oldest`",
+        ),
+        (
+            "journal:\n  window: 5 parsecs\n",
+            "`5 parsecs` is not a length of time",
+            "",
+        ),
+        ("journal:\n  max_bytes: lots\n", "`lots` is not a size", ""),
+        ("listen:\n  grpc: nowhere\n", "p.yaml:2:9: ", ""),
+        (
+            "ship:\n  - otlp: { endpoint: http://h:1 }\n",
+            "the key `name` is missing",
+            "add `name:`",
+        ),
+        (
+            "ship:\n  - name: a\n",
+            "p.yaml:2:11: the destination `a` is not exactly one",
+            "`otlp:`",
+        ),
+        (
+            "ship:\n  - name: a\n    otlp: { endpoint: 'ftp://h' }\n",
+            "neither http:// nor https://",
+            "",
+        ),
+        (
+            "journal: {max_bytes: 1MiB}\n",
+            "is too small",
+            "two segments",
+        ),
+        ("listen: [\n", "p.yaml:", ""),
+        ("journal: {window: 1m, window: 2m}\n", "p.yaml:1:", ""),
+    ];
+    for (text, message, hint) in cases {
+        let error = parse("p.yaml", text).unwrap_err();
+        assert!(error.to_string().contains(message), "{text:?} gave {error}");
+        assert!(
+            error.hint().unwrap_or("").contains(hint),
+            "{text:?} hinted {:?}",
+            error.hint()
+        );
+    }
+}
+
+/// Guarantees: no error repeats an endpoint's credentials.
+#[test]
+fn credentials_in_an_endpoint_are_refused_and_not_shown() {
+    let text = "ship: [{ name: a, otlp: { endpoint: 'http://me:hunter2@host:1' } }]\n";
+    let error = parse("p.yaml", text).unwrap_err();
+    assert!(error.to_string().contains("credentials"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
