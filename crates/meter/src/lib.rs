@@ -62,7 +62,13 @@ impl Meter {
 
     /// Makes a counter of an amount that need not be whole.
     pub fn float_counter(&self, name: &str, help: &str) -> FloatCounter {
-        self.add("counter", name, help, &[], made(FloatCounter::new(name, help)))
+        self.add(
+            "counter",
+            name,
+            help,
+            &[],
+            made(FloatCounter::new(name, help)),
+        )
     }
 
     /// Makes a counter with labels.
@@ -132,7 +138,7 @@ impl Meter {
         let of_name = families.iter().filter(|family| family.name() == name);
         of_name
             .flat_map(|family| family.get_metric())
-            .map(|metric| metric.get_counter().value() + metric.get_gauge().value())
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
             .sum()
     }
 

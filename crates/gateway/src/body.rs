@@ -1,0 +1,85 @@
+//! A request's body, collected into one buffer within limits.
+//!
+//! Each byte is copied once, or not at all where the body came in one piece. Bytes are leased as
+//! they arrive, so that an announced length costs nothing until it is sent.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::budget::Lease;
+use crate::{Kind, Limits, Refusal};
+
+/// How much is set aside for a body of unknown length at first.
+const FIRST_BYTES: usize = 16 << 10;
+
+/// Collects `body`. `announced` tells from the first bytes how long the whole will be, if it can.
+pub(crate) async fn collect<B>(
+    mut body: B,
+    limits: &Limits,
+    limit: usize,
+    lease: &mut Lease,
+    announced: impl Fn(&[u8]) -> Result<Option<usize>, Refusal>,
+) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let begun = Instant::now();
+    let whole = begun + limits.read_timeout * Limits::BODY_PAUSES;
+    let mut now = begun;
+    let mut first: Option<Bytes> = None;
+    let mut buffer = BytesMut::new();
+    loop {
+        let deadline = whole.min(now + limits.read_timeout);
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => {
+                return Err(Refusal::new(
+                    Kind::Slow,
+                    "the request's body took too long to arrive",
+                ));
+            }
+            Ok(None) => break,
+            Ok(Some(Err(_))) => {
+                return Err(Refusal::new(
+                    Kind::Cancelled,
+                    "the request's body broke off",
+                ));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        now = Instant::now();
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if data.is_empty() {
+            continue;
+        }
+        let so_far = first.as_ref().map_or(0, Bytes::len) + buffer.len();
+        if so_far + data.len() > limit {
+            return Err(Refusal::too_large("request", limit));
+        }
+        lease.grow(data.len()).map_err(Refusal::busy)?;
+        if so_far == 0 {
+            first = Some(data);
+            continue;
+        }
+        if let Some(head) = first.take() {
+            let expected = announced(&head)?.unwrap_or(FIRST_BYTES).min(limit);
+            buffer.reserve(expected.max(head.len() + data.len()));
+            buffer.extend_from_slice(&head);
+        }
+        buffer.extend_from_slice(&data);
+    }
+    match first {
+        // The piece may be a part of the connection's larger read buffer, which it would keep.
+        Some(only) => Ok(Bytes::copy_from_slice(&only)),
+        None => Ok(buffer.freeze()),
+    }
+}
+
+/// `bytes` without its first `count`.
+pub(crate) fn after(mut bytes: Bytes, count: usize) -> Bytes {
+    bytes.advance(count.min(bytes.len()));
+    bytes
+}

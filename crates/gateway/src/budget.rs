@@ -1,0 +1,106 @@
+//! Bytes in flight, in total and for each connection (BOUNDED).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use meter::Gauge;
+
+/// An amount of bytes of which parts can be taken and given back.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+    shown: Option<Gauge>,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: usize, shown: Option<Gauge>) -> Arc<Self> {
+        Arc::new(Budget {
+            limit,
+            used: AtomicUsize::new(0),
+            shown,
+        })
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+                used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+            });
+        if let (Ok(_), Some(gauge)) = (taken, &self.shown) {
+            gauge.add(bytes as f64);
+        }
+        taken.is_ok()
+    }
+
+    fn give(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::AcqRel);
+        if let Some(gauge) = &self.shown {
+            gauge.sub(bytes as f64);
+        }
+    }
+
+    #[cfg(test)]
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Acquire)
+    }
+}
+
+/// What one request has taken of two budgets; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    total: Arc<Budget>,
+    connection: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Lease {
+    pub(crate) fn new(total: &Arc<Budget>, connection: &Arc<Budget>) -> Self {
+        Lease {
+            total: Arc::clone(total),
+            connection: Arc::clone(connection),
+            bytes: 0,
+        }
+    }
+
+    /// Takes `bytes` more of both; says which limit is in the way if one is.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), &'static str> {
+        if !self.connection.take(bytes) {
+            return Err("bytes in flight on this connection");
+        }
+        if !self.total.take(bytes) {
+            self.connection.give(bytes);
+            return Err("bytes in flight");
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.connection.give(self.bytes);
+        self.total.give(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounded_by_both_and_given_back() {
+        let total = Budget::new(10, None);
+        let (one, two) = (Budget::new(8, None), Budget::new(8, None));
+        let mut first = Lease::new(&total, &one);
+        assert!(first.grow(9).is_err() && first.grow(8).is_ok());
+        let mut second = Lease::new(&total, &two);
+        assert!(second.grow(3).is_err());
+        assert_eq!((total.used(), two.used()), (8, 0));
+        drop(first);
+        assert!(second.grow(8).is_ok());
+        drop(second);
+        assert_eq!((total.used(), one.used(), two.used()), (0, 0, 0));
+    }
+}

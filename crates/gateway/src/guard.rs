@@ -1,0 +1,99 @@
+//! The seam to the guard: who sends, how much, and what must not be kept.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use ident::{Signal, TenantId};
+use otlp::Summary;
+
+use crate::Refusal;
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP.
+    Http,
+}
+
+impl Transport {
+    /// The word in labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Transport::Grpc => "grpc",
+            Transport::Http => "http",
+        }
+    }
+}
+
+/// Who is at the other end of a connection. What TLS proves of it will stand here too.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address it connected from.
+    pub addr: SocketAddr,
+    /// The listener it connected to.
+    pub transport: Transport,
+}
+
+/// A request that is well formed, as the guard sees it.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Who sent it.
+    pub peer: &'a Peer,
+    /// What it holds.
+    pub signal: Signal,
+    /// How much it holds.
+    pub summary: Summary,
+    /// The serialized `Export…ServiceRequest`.
+    pub payload: Bytes,
+}
+
+/// What may be kept of a request.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Whose it is (TENANT-BY-IDENTITY).
+    pub tenant: TenantId,
+    /// The bytes to keep, redacted (REDACT-FIRST).
+    pub payload: Bytes,
+    /// What they hold.
+    pub summary: Summary,
+    /// Items left out on purpose; they are told to the sender as a partial success.
+    pub rejected_items: u64,
+    /// Why, for the sender. A message without rejected items is a warning.
+    pub message: Option<String>,
+}
+
+/// Decides before anything is kept. Quick, without I/O; called on the thread that reads requests.
+pub trait Guard: Send + Sync + 'static {
+    /// Takes the request, all or part of it, or refuses it.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given.
+    fn admit(&self, request: Request<'_>) -> Result<Admitted, Refusal>;
+}
+
+/// The guard of a site without identities: everything is one tenant's and is kept as it is.
+#[derive(Clone, Debug)]
+pub struct OpenGuard {
+    tenant: TenantId,
+}
+
+impl OpenGuard {
+    /// Everything is `tenant`'s.
+    pub fn new(tenant: TenantId) -> Self {
+        OpenGuard { tenant }
+    }
+}
+
+impl Guard for OpenGuard {
+    fn admit(&self, request: Request<'_>) -> Result<Admitted, Refusal> {
+        Ok(Admitted {
+            tenant: self.tenant.clone(),
+            payload: request.payload,
+            summary: request.summary,
+            rejected_items: 0,
+            message: None,
+        })
+    }
+}
