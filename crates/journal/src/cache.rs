@@ -1,0 +1,48 @@
+//! The most recent blocks, uncompressed, so that a reader that keeps up never reads the disk.
+//! BOUNDED by the bytes of their payloads.
+
+use std::collections::VecDeque;
+
+use crate::types::{Block, Position};
+
+/// What a block costs beside its payload.
+const OVERHEAD: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    blocks: VecDeque<Block>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Cache {
+    pub(crate) fn new(limit: usize) -> Self {
+        Cache {
+            blocks: VecDeque::new(),
+            bytes: 0,
+            limit,
+        }
+    }
+
+    /// Keeps a block, which is later than all before it.
+    pub(crate) fn push(&mut self, block: Block) {
+        let cost = block.payload.len() + OVERHEAD;
+        while self.bytes + cost > self.limit {
+            let Some(old) = self.blocks.pop_front() else {
+                return;
+            };
+            self.bytes -= old.payload.len() + OVERHEAD;
+        }
+        self.bytes += cost;
+        self.blocks.push_back(block);
+    }
+
+    pub(crate) fn get(&self, at: Position) -> Option<Block> {
+        let found = self.blocks.binary_search_by_key(&at, |b| b.position).ok()?;
+        self.blocks.get(found).cloned()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
