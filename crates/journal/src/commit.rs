@@ -17,7 +17,7 @@ use crate::append::{Answer, Pending, RETRY_DISK};
 use crate::catalog::{Segment, State};
 use crate::error::{AppendError, Trouble};
 use crate::format::{
-    BlockHeader, Codec, MAX_BLOCK_HEADER, MAX_BLOCKS, SEGMENT_HEADER_BYTES, Summary,
+    BlockHeader, Codec, Index, MAX_BLOCK_HEADER, MAX_BLOCKS, SEGMENT_HEADER_BYTES, Summary,
 };
 use crate::retention;
 use crate::segment::{ActiveSegment, OutBlock, WriteFault, Written};
@@ -96,7 +96,7 @@ impl Committer {
     /// Makes blocks: a large record alone, small ones of one tenant and signal together.
     fn build(&self, items: Vec<Pending>, now: u64) -> Vec<Out> {
         let mut outs = Vec::new();
-        let mut groups: HashMap<(TenantId, Signal), Vec<Pending>> = HashMap::new();
+        let mut groups: HashMap<(TenantId, Signal), (usize, Vec<Pending>)> = HashMap::new();
         for mut item in items {
             match item.prepared.take() {
                 Some(compressed) => {
@@ -108,16 +108,18 @@ impl Committer {
                 }
                 None => {
                     let key = (item.record.tenant.clone(), item.record.signal);
-                    let group = groups.entry(key).or_default();
-                    let bytes: usize = group.iter().map(|p| p.record.payload.len()).sum();
-                    if !group.is_empty() && bytes + item.record.payload.len() > JOIN {
+                    let (bytes, group) = groups.entry(key).or_default();
+                    if !group.is_empty() && *bytes + item.record.payload.len() > JOIN {
                         outs.push(self.join(std::mem::take(group), now));
+                        *bytes = 0;
                     }
+                    *bytes += item.record.payload.len();
                     group.push(item);
                 }
             }
         }
-        outs.extend(groups.into_values().map(|group| self.join(group, now)));
+        let groups = groups.into_values();
+        outs.extend(groups.map(|(_, group)| self.join(group, now)));
         outs
     }
 
@@ -142,8 +144,10 @@ impl Committer {
 
     fn write(&mut self, blocks: &mut [OutBlock]) -> Result<Written, AppendError> {
         let bytes: u64 = blocks.iter().map(|b| b.header.total_bytes()).sum();
+        // Room for the index too, so that sealing never passes the limit.
         let index = self.active.as_ref().map_or(0, |a| a.index.encoded_bytes());
-        retention::make_room(&self.shared, bytes + index)?;
+        let more = blocks.len() as u64 * Index::MAX_SHARE + Index::EMPTY + SEGMENT_HEADER_BYTES;
+        retention::make_room(&self.shared, bytes + index + more)?;
         match self.write_once(blocks, bytes) {
             Ok(written) => {
                 self.clear_trouble();
@@ -234,6 +238,7 @@ impl Committer {
         let active = self.active.take()?;
         if let Some(info) = lock(&self.shared.catalog).segments.get_mut(&active.id) {
             info.state = State::Closed;
+            info.file_bytes = active.len + active.index.encoded_bytes();
         }
         Some(active)
     }

@@ -83,15 +83,11 @@ impl Consumer {
             state,
             reader,
         };
-        if consumer.state.dirty.load(Ordering::Acquire) {
-            consumer.flush().map_err(|error| match error {
-                ReadError::Io { path, source } => OpenError::Io {
-                    what: "write the cursor",
-                    path,
-                    source,
-                },
-                ReadError::Closed => OpenError::Closed,
-            })?;
+        if consumer.state.dirty.load(Ordering::Acquire)
+            && let Err(error) = consumer.flush()
+        {
+            // Upkeep tries again. A full disk must not keep a gateway from starting.
+            tracing::warn!(%error, consumer = name, "a new cursor is not durable yet");
         }
         Ok(consumer)
     }

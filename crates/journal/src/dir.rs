@@ -9,10 +9,15 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::OpenError;
 use crate::seam::Env;
+
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Dir {
@@ -42,10 +47,15 @@ impl Dir {
         self.segments().join(format!("{id:020}.seg"))
     }
 
-    /// Makes what is missing.
+    /// Makes what is missing, for this user's eyes alone.
     pub(crate) fn make(&self, env: &Env) -> Result<(), OpenError> {
+        let new = !self.root.exists();
         for dir in [self.root.clone(), self.segments(), self.cursors()] {
-            fs::create_dir_all(&dir).map_err(OpenError::io("make the directory", &dir))?;
+            make_private(&dir).map_err(OpenError::io("make the directory", &dir))?;
+        }
+        if new && let Some(parent) = self.root.parent().filter(|p| !p.as_os_str().is_empty()) {
+            // So that the directory itself survives a power loss. Not every parent may be opened.
+            let _ = env.sync_dir(parent);
         }
         env.sync_dir(&self.root)
             .map_err(OpenError::io("sync the directory", &self.root))
@@ -60,17 +70,26 @@ impl Dir {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&path)
             .map_err(io("open the lock"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::Locked {
-                    dir: self.root.clone(),
-                    pid: read_pid(&mut file),
-                });
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // A check holds it for an instant, a process that is just ending a little longer.
+                Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::Locked {
+                        dir: self.root.clone(),
+                        pid: read_pid(&mut file),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(io("lock")(error)),
         }
         // The process id is for people; the journal works without it.
         let _ = write_pid(&mut file);
@@ -97,6 +116,14 @@ impl Dir {
         ids.sort_unstable();
         Ok(ids)
     }
+}
+
+/// Makes a directory that only this user may look into, unless it is there.
+pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
 }
 
 fn segment_id(name: &str) -> Option<u64> {

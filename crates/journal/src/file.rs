@@ -18,6 +18,9 @@ pub(crate) struct SegmentFile {
     pub path: PathBuf,
     pub header: SegmentHeader,
     file: File,
+    /// Bytes that the disk cannot give (`EIO`) read as zeros, so that they are found damaged and
+    /// the rest is found at all. For recovery and checks; readers keep their place and try again.
+    forgiving: bool,
 }
 
 /// Why a segment's file could not be opened for reading.
@@ -37,7 +40,16 @@ impl SegmentFile {
             path: path.to_owned(),
             header,
             file,
+            forgiving: false,
         })
+    }
+
+    /// Reads what the disk cannot give as zeros.
+    pub(crate) fn forgiving(self) -> Self {
+        SegmentFile {
+            forgiving: true,
+            ..self
+        }
     }
 
     /// A file whose header is known from elsewhere.
@@ -46,6 +58,7 @@ impl SegmentFile {
             path: path.to_owned(),
             header,
             file: File::open(path)?,
+            forgiving: false,
         })
     }
 
@@ -55,7 +68,20 @@ impl SegmentFile {
 
     /// Fills `buffer` from `offset`, or as much of it as the file has.
     pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        read_up_to(&self.file, buffer, offset)
+        match read_up_to(&self.file, buffer, offset) {
+            Err(error) if self.forgiving && is_bad_sector(&error) => {
+                let end = self.len()?.saturating_sub(offset);
+                let len = usize::try_from(end).unwrap_or(usize::MAX).min(buffer.len());
+                for (piece, part) in buffer[..len].chunks_mut(SECTOR).enumerate() {
+                    let at = offset + (piece * SECTOR) as u64;
+                    if read_up_to(&self.file, part, at).is_err() {
+                        part.fill(0);
+                    }
+                }
+                Ok(len)
+            }
+            done => done,
+        }
     }
 
     /// The header of the block at `offset`, if a whole block fits before `end` and its header is
@@ -120,6 +146,13 @@ impl SegmentFile {
         let read = self.read(&mut bytes, trailer.index_offset)?;
         Ok(Index::decode(&bytes[..read], &self.header.salt))
     }
+}
+
+/// What a bad spot is read in pieces of.
+const SECTOR: usize = 4096;
+
+fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -107,7 +107,7 @@ impl Journal {
     /// if no cursor is stored under that name.
     ///
     /// # Errors
-    /// If the name is bad or in use, or a new cursor cannot be written.
+    /// If the name is bad or in use.
     pub fn consumer(&self, name: &str, start: Start) -> Result<Consumer, OpenError> {
         Consumer::open(&self.shared, name, start)
     }

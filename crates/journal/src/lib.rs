@@ -26,6 +26,7 @@
 mod append;
 mod cache;
 mod catalog;
+pub mod check;
 mod codec;
 mod commit;
 mod consumer;
@@ -33,6 +34,7 @@ mod cursor;
 mod dir;
 mod error;
 mod file;
+mod follower;
 mod format;
 mod handle;
 mod metrics;
@@ -51,6 +53,7 @@ mod walk;
 
 pub use consumer::Consumer;
 pub use error::{AppendError, OpenError, ReadError, Trouble};
+pub use follower::Follower;
 pub use handle::{Hold, Journal};
 pub use options::{AtLimit, Compression, Durability, Options};
 pub use reader::Reader;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::catalog::{Catalog, Place, Segment, State};
 use crate::consumer::ConsumerState;
 use crate::cursor;
-use crate::dir::Dir;
+use crate::dir::{Dir, make_private};
 use crate::error::OpenError;
 use crate::file::{FileFault, SegmentFile};
 use crate::format::{
@@ -124,6 +124,10 @@ pub(crate) fn recover(
     let ids = dir
         .segment_ids()
         .map_err(OpenError::io("list", &dir.segments()))?;
+    // What an interrupted repair left, which had not yet taken a segment's name.
+    for id in &ids {
+        let _ = fs::remove_file(dir.segments().join(format!("{id:020}.seg.new")));
+    }
     let mut r = Recoverer {
         dir,
         env,
@@ -147,6 +151,11 @@ pub(crate) fn recover(
         if let Some(info) = r.catalog.segments.values_mut().next_back() {
             info.state = State::Closed;
         }
+    }
+    // What is counted here is not counted again by a reader that meets it.
+    for damage in &r.report.damaged {
+        let at = damage.position;
+        r.catalog.note_damage(at.segment, at.offset);
     }
     let mut consumers = BTreeMap::new();
     for (name, stored) in cursors {
@@ -173,14 +182,14 @@ impl Recoverer<'_> {
         let path = self.dir.segment(id);
         let io = |what| OpenError::io(what, &path);
         let file = match SegmentFile::open(&path) {
-            Ok(file) if file.header.id == id => file,
+            Ok(file) if file.header.id == id => file.forgiving(),
             Ok(_) => return self.set_aside(&path, "it is another segment's file"),
             Err(FileFault::Io(error)) => return Err(io("read")(error)),
             Err(FileFault::Header(HeaderFault::TooNew(version))) => {
                 return Err(OpenError::TooNew { path, version });
             }
             Err(FileFault::Header(HeaderFault::Damaged)) => match self.lost_header(id, &path)? {
-                Some(file) => file,
+                Some(file) => file.forgiving(),
                 None => return Ok(()),
             },
         };
@@ -226,6 +235,7 @@ impl Recoverer<'_> {
                 .map_err(io("cut the torn end of"))?;
         }
         let summary = index.summary;
+        let index_bytes = index.encoded_bytes();
         let segment = ActiveSegment::resume(writable, file.path.clone(), file.header, end, index);
         let full = end >= self.options.segment_limit();
         let state = if last && !damaged && !full {
@@ -235,9 +245,13 @@ impl Recoverer<'_> {
             self.unsealed.push(segment);
             State::Closed
         };
+        let file_bytes = match state {
+            State::Active => end,
+            State::Closed | State::Sealed => end + index_bytes,
+        };
         self.catalog
             .segments
-            .insert(id, Segment::new(state, end, end, summary));
+            .insert(id, Segment::new(state, end, file_bytes, summary));
         Ok(())
     }
 
@@ -305,7 +319,7 @@ impl Recoverer<'_> {
 
     fn set_aside(&mut self, path: &Path, why: &str) -> Result<(), OpenError> {
         let quarantine = self.dir.quarantine();
-        fs::create_dir_all(&quarantine).map_err(OpenError::io("make", &quarantine))?;
+        make_private(&quarantine).map_err(OpenError::io("make", &quarantine))?;
         let name = path.file_name().unwrap_or_default();
         let to = quarantine.join(name);
         self.env

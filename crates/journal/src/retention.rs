@@ -5,7 +5,6 @@
 //! If that is not enough, the options say: push back, or drop the oldest and count what is lost.
 //! Always the oldest first; never the active one; never one that a hold covers.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use crate::append::full_journal;
@@ -16,9 +15,6 @@ use crate::format::SEGMENT_HEADER_BYTES;
 use crate::options::AtLimit;
 use crate::shared::{Shared, lock};
 use crate::types::Position;
-
-/// One thread at a time decides.
-static DECIDING: Mutex<()> = Mutex::new(());
 
 /// The oldest segment, as far as it may leave.
 struct Candidate {
@@ -32,7 +28,7 @@ struct Candidate {
 
 /// Removes what is older than the window and passed.
 pub(crate) fn expire(shared: &Shared) {
-    let _one = lock(&DECIDING);
+    let _one = lock(&shared.deciding);
     let window = u64::try_from(shared.options.window.as_nanos()).unwrap_or(u64::MAX);
     while let Some(oldest) = candidate(shared) {
         let over = oldest.last_appended.saturating_add(window) < shared.now();
@@ -51,7 +47,7 @@ pub(crate) fn make_room(shared: &Shared, bytes: u64) -> Result<(), AppendError> 
     if fits() {
         return Ok(());
     }
-    let _one = lock(&DECIDING);
+    let _one = lock(&shared.deciding);
     while !fits() {
         let gone = match candidate(shared) {
             Some(oldest) if oldest.passed => leave_early(shared, &oldest),
@@ -75,7 +71,7 @@ pub(crate) fn make_room(shared: &Shared, bytes: u64) -> Result<(), AppendError> 
 
 /// On a full disk: removes passed segments of at least so many bytes. `false` if none could go.
 pub(crate) fn relieve(shared: &Shared, bytes: u64) -> bool {
-    let _one = lock(&DECIDING);
+    let _one = lock(&shared.deciding);
     let mut freed = 0;
     while freed < bytes {
         match candidate(shared) {

@@ -27,6 +27,30 @@ pub(crate) struct Range {
     pub items: [u64; 3],
 }
 
+impl Range {
+    /// The range of one block that is known by its header.
+    pub(crate) fn of(header: &BlockHeader) -> Self {
+        let mut range = Range {
+            offset: header.offset,
+            bytes: header.total_bytes(),
+            ..Range::default()
+        };
+        range.count(header);
+        range
+    }
+
+    fn count(&mut self, header: &BlockHeader) {
+        if let Some((_, signal)) = &header.owner {
+            self.blocks += 1;
+            self.items[usize::from(signal.code()) - 1] += header.items;
+        }
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.bytes
+    }
+}
+
 pub(crate) struct Scan<'a> {
     file: &'a SegmentFile,
     at: u64,
@@ -87,10 +111,7 @@ impl<'a> Scan<'a> {
                     self.next = Some(header);
                     return Ok(Found::Damaged(range));
                 }
-                if let Some((_, signal)) = &header.owner {
-                    range.blocks += 1;
-                    range.items[usize::from(signal.code()) - 1] += header.items;
-                }
+                range.count(&header);
             }
             from = at + 1;
         }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -91,6 +92,7 @@ impl Env {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(0o600)
             .open(path)
     }
 

@@ -44,7 +44,6 @@ pub(crate) struct ActiveSegment {
     pub id: u64,
     pub path: PathBuf,
     pub salt: Salt,
-    pub created_unix_nano: u64,
     /// The committed length of the file.
     pub len: u64,
     pub index: Index,
@@ -101,7 +100,6 @@ impl ActiveSegment {
             id,
             path,
             salt: header.salt,
-            created_unix_nano: now,
             len: SEGMENT_HEADER_BYTES,
             index: Index::default(),
             file,
@@ -121,7 +119,6 @@ impl ActiveSegment {
             id: header.id,
             path,
             salt: header.salt,
-            created_unix_nano: header.created_unix_nano,
             len,
             index,
             file,

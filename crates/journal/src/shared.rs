@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub consumers: Mutex<BTreeMap<String, Arc<ConsumerState>>>,
     /// Ranges of append times that retention leaves alone.
     pub holds: Mutex<BTreeMap<u64, (u64, u64)>>,
+    /// Held by the one thread that decides which segment leaves.
+    pub deciding: Mutex<()>,
     /// The place after the newest durable block: wakes readers.
     pub published: watch::Sender<Position>,
     /// Nothing will be written any more.
@@ -71,6 +73,7 @@ impl Shared {
             catalog: Mutex::new(catalog),
             consumers: Mutex::new(consumers),
             holds: Mutex::default(),
+            deciding: Mutex::default(),
             closed: AtomicBool::new(false),
             full: AtomicU64::new(0),
             trouble: Mutex::new(None),

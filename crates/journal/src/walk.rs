@@ -9,6 +9,7 @@ use crate::commit::to_block;
 use crate::error::ReadError;
 use crate::file::{FileFault, SegmentFile};
 use crate::format::{BlockHeader, Codec};
+use crate::recover::salvage_header;
 use crate::scan::{Found, Range, Scan};
 use crate::shared::{Shared, lock};
 use crate::types::{Block, Filter, Position, Start};
@@ -158,11 +159,7 @@ impl Walk {
         let range = match scan.next()? {
             Some(Found::Damaged(range) | Found::Tail(range)) => range,
             // The stored bytes are sound, but do not decompress.
-            Some(Found::Block(header)) => Range {
-                offset: header.offset,
-                bytes: header.total_bytes(),
-                ..Range::default()
-            },
+            Some(Found::Block(header)) => Range::of(&header),
             None => return Ok(None),
         };
         let range = known_loss(file, range);
@@ -194,10 +191,17 @@ impl Walk {
                 }
             }
             Err(FileFault::Io(source)) => Err(ReadError::Io { path, source }),
-            Err(FileFault::Header(_)) => Err(ReadError::Io {
-                path,
-                source: io::ErrorKind::InvalidData.into(),
-            }),
+            Err(FileFault::Header(_)) => match salvage_header(&path, segment) {
+                Ok(Some(file)) => {
+                    self.file = Some(Arc::new(file));
+                    Ok(self.file.clone())
+                }
+                Ok(None) => Err(ReadError::Io {
+                    path,
+                    source: io::ErrorKind::InvalidData.into(),
+                }),
+                Err(source) => Err(ReadError::Io { path, source }),
+            },
         }
     }
 }

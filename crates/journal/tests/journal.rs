@@ -1,4 +1,5 @@
 //! Appending, reading, consuming, restarting.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
 mod common;
 
@@ -91,6 +92,9 @@ async fn a_consumer_resumes_from_its_cursor() {
         journal.consumer("otlp", Start::Oldest),
         Err(OpenError::InUse { .. })
     ));
+    let committed = consumer.position();
+    consumer.commit(Position::default());
+    assert_eq!(consumer.position(), committed, "a cursor never goes back");
     drop(consumer);
     journal.close().await.unwrap();
 
@@ -222,3 +226,77 @@ async fn one_process_at_a_time() {
     journal.close().await.unwrap();
     open(dir.path());
 }
+
+/// Guarantees: with writers, consumers, rolling, sealing and retention all at once, each consumer
+/// sees every record exactly once and in the order of positions, from cache and from disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn everything_at_once() {
+    const WRITERS: u64 = 4;
+    const RECORDS: u64 = 300;
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: 40_000,
+        cache_bytes: 30_000,
+        window: std::time::Duration::ZERO,
+        ..Options::default()
+    };
+    let (journal, _) = open_with(dir.path(), options);
+    let consumers: Vec<_> = ["fast", "slow"]
+        .into_iter()
+        .map(|name| {
+            let mut consumer = journal.consumer(name, Start::Oldest).unwrap();
+            tokio::spawn(async move {
+                let mut last = Position::default();
+                let mut items = 0;
+                while items < WRITERS * RECORDS {
+                    let block = consumer.next().await.unwrap();
+                    assert!(block.position > last);
+                    last = block.position;
+                    items += block.items;
+                    if consumer.status().name == "slow" && items % 50 == 0 {
+                        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                    }
+                    consumer.commit(block.next);
+                }
+                assert_eq!(items, WRITERS * RECORDS);
+                assert!(consumer.try_next().unwrap().is_none());
+            })
+        })
+        .collect();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let journal = journal.clone();
+            tokio::spawn(async move {
+                let mut last = Position::default();
+                for n in 0..RECORDS {
+                    let len = if n % 20 == 0 { 70_000 } else { 500 };
+                    let signal = Signal::ALL[writer as usize % 3];
+                    let record = record("t", signal, noise(len, writer * RECORDS + n));
+                    let at = journal.append(record).await.unwrap();
+                    assert!(at > last, "one sender's records keep their order");
+                    last = at;
+                }
+            })
+        })
+        .collect();
+    for task in writers.into_iter().chain(consumers) {
+        task.await.unwrap();
+    }
+    until("all that was read has left", || {
+        journal.stats().segments <= 1
+    })
+    .await;
+    assert_eq!(
+        journal
+            .lost()
+            .with_label_values(&["logs", "journal_damaged"])
+            .get(),
+        0
+    );
+}
+
+const fn is_send<T: Send + 'static>() {}
+const _: () = is_send::<journal::Consumer>();
+const _: () = is_send::<journal::Reader>();
+const _: () = is_send::<journal::Follower>();
+const _: () = is_send::<journal::Journal>();

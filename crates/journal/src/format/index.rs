@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ident::{Signal, TenantId};
 
 use super::read::{array, u32_at, u64_at};
-use super::{BlockHeader, Salt, marker};
+use super::{BlockHeader, Codec, Salt, marker};
 
 const WORD: [u8; 4] = *b"SIDX";
 const HEAD: usize = 96;
@@ -46,11 +46,13 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) fn add(&mut self, header: &BlockHeader) {
-        if self.blocks == 0 {
-            self.first_appended_unix_nano = header.appended_unix_nano;
-        }
         self.blocks += 1;
-        self.last_appended_unix_nano = header.appended_unix_nano;
+        if header.codec != Codec::Gap {
+            if self.first_appended_unix_nano == 0 {
+                self.first_appended_unix_nano = header.appended_unix_nano;
+            }
+            self.last_appended_unix_nano = header.appended_unix_nano;
+        }
         self.raw_bytes += u64::from(header.raw_bytes);
         if let Some((_, signal)) = &header.owner {
             self.items[usize::from(signal.code()) - 1] += header.items;
@@ -79,6 +81,11 @@ pub(crate) struct Index {
 }
 
 impl Index {
+    /// The 16 bytes that the index of a segment begins with.
+    pub(crate) fn marker(salt: &Salt) -> [u8; 16] {
+        marker(&WORD, salt)
+    }
+
     pub(crate) fn add(&mut self, header: &BlockHeader) {
         let (tenant, signal) = match &header.owner {
             Some((tenant, signal)) => (self.number(tenant), signal.code()),
@@ -109,16 +116,21 @@ impl Index {
         number
     }
 
+    /// The bytes of an index and trailer without a block.
+    pub(crate) const EMPTY: u64 = (HEAD + 4) as u64 + TRAILER_BYTES;
+    /// The most bytes that one more block adds.
+    pub(crate) const MAX_SHARE: u64 = (ENTRY + 1 + TenantId::MAX_BYTES) as u64;
+
     /// How many bytes index and trailer will have.
     pub(crate) fn encoded_bytes(&self) -> u64 {
         let tenants: usize = self.tenants.iter().map(|t| 1 + t.as_str().len()).sum();
-        (HEAD + tenants + self.entries.len() * ENTRY + 4) as u64 + TRAILER_BYTES
+        (tenants + self.entries.len() * ENTRY) as u64 + Self::EMPTY
     }
 
     pub(crate) fn encode(&self, salt: &Salt) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.encoded_bytes() as usize);
         let s = &self.summary;
-        out.extend_from_slice(&marker(&WORD, salt));
+        out.extend_from_slice(&Self::marker(salt));
         out.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
         out.extend_from_slice(&(self.tenants.len() as u32).to_le_bytes());
         // Sections: none are defined in version 1. A reader skips those it does not know.
@@ -160,7 +172,7 @@ impl Index {
     pub(crate) fn decode(bytes: &[u8], salt: &Salt) -> Option<Self> {
         let body = bytes.len().checked_sub(4)?;
         if body < HEAD
-            || !bytes.starts_with(&marker(&WORD, salt))
+            || !bytes.starts_with(&Self::marker(salt))
             || crc32c::crc32c(&bytes[..body]) != u32_at(bytes, body)
         {
             return None;

@@ -11,7 +11,7 @@ mod index;
 mod read;
 
 pub(crate) use block::{BlockHeader, Codec, MAX_BLOCK_HEADER, MIN_BLOCK_HEADER};
-pub(crate) use index::{Index, IndexEntry, Summary, TRAILER_BYTES, Trailer};
+pub(crate) use index::{Index, Summary, TRAILER_BYTES, Trailer};
 
 use read::{array, u16_at, u32_at, u64_at};
 

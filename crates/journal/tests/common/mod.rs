@@ -3,7 +3,9 @@
     dead_code,
     missing_docs,
     unreachable_pub,
-    reason = "each test file uses some of it"
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test support; each test file uses some of it"
 )]
 
 use std::fs;
@@ -145,4 +147,20 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 pub fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
+}
+
+/// Changes bytes of a file.
+pub fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+/// Positions of all blocks in a file that is not open: where each block's marker stands.
+pub fn block_offsets(path: &Path) -> Vec<usize> {
+    let bytes = fs::read(path).unwrap();
+    let salt = &bytes[32..44];
+    (64..bytes.len().saturating_sub(16))
+        .filter(|&at| &bytes[at..at + 4] == b"SBLK" && &bytes[at + 4..at + 16] == salt)
+        .collect()
 }
