@@ -11,6 +11,7 @@
 
 pub mod check;
 pub mod edit;
+pub mod json;
 pub mod schema;
 pub mod split;
 pub mod view;
