@@ -114,6 +114,24 @@ impl Consumer {
         }
     }
 
+    /// The next block, or `None` at the end as it is now. Never waits for an append; a block that
+    /// is not in memory is read on a blocking thread of the runtime. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn advance(&mut self) -> Result<Option<Block>, ReadError> {
+        let found = self.reader.advance().await;
+        if !matches!(found, Ok(Some(_))) {
+            self.pass_unwanted();
+        }
+        Ok(found?.map(|block| self.give(block)))
+    }
+
+    /// Waits until there may be more than the last [`advance`](Self::advance) saw. Cancel-safe.
+    pub async fn changed(&mut self) {
+        self.reader.wait().await;
+    }
+
     /// The next block, if there is one now. Reads the disk on this thread if need be.
     ///
     /// # Errors

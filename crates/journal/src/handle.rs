@@ -181,6 +181,11 @@ impl Journal {
         &self.shared.metrics.lost
     }
 
+    /// How the journal is kept.
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
     /// The journal's directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir.root

@@ -1,1 +1,50 @@
-//! Carries the journal to destinations from durable cursors.
+//! Carries the journal to destinations, each from a durable cursor of its own.
+//!
+//! # What it guarantees
+//! - **RESTARTABLE**: everything in the journal arrives at least once. The cursor moves only over
+//!   contiguous data that the destination acknowledged; after a restart reading goes on there.
+//! - **BOUNDED**: bytes and blocks held, requests in flight, answers read, files open and dead
+//!   letters have limits. While a destination is down, one batch is held; the rest stays in the
+//!   journal.
+//! - **LOSS-COUNTED**: what a destination rejects, and what no longer fits into the dead letters,
+//!   is counted in `stella_items_lost_total`. Nothing else is ever given up.
+//! - **SEALED-EGRESS**: every socket is opened by [`Connector`].
+//! - A refusal that is about the data is narrowed down to the items at fault; they alone are put
+//!   aside in a readable dead-letter file, and the rest goes on.
+//!
+//! # What it does not do
+//! It reads nothing but the journal, changes no item, and decides nothing about tenants. Blocks of
+//! two tenants never share a request. TLS to destinations is not built yet.
+//!
+//! # How it works
+//! ```text
+//! journal ─▶ Consumer ─▶ assemble ─▶ deliver (several at once) ─▶ destination: otlp, file
+//!               ▲                       │ retry, breaker, narrowing ─▶ dead letters
+//!               └──── cursor ◀─ ledger ◀┘
+//! ```
+//! Batching is concatenation (NO-TREE): a batch is a list of blocks, and its body is that list.
+
+mod batch;
+mod breaker;
+mod config;
+mod connector;
+mod dead_letter;
+mod deliver;
+mod destination;
+pub mod file;
+mod ledger;
+mod metrics;
+mod narrow;
+pub mod otlp;
+mod retry;
+mod secret;
+mod shipper;
+mod status;
+
+pub use config::{Config, ConfigError, DeadLetterConfig, DestinationConfig};
+pub use connector::{ConnectError, Connector, Seal, Stream};
+pub use metrics::Metrics;
+pub use retry::Retry;
+pub use secret::Secret;
+pub use shipper::Shipper;
+pub use status::{BreakerState, Status, StatusHandle};

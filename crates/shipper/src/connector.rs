@@ -1,0 +1,212 @@
+//! SEALED-EGRESS: the one way out.
+//!
+//! Every destination gets its connections here, and this file alone opens sockets; a test reads the
+//! sources to keep it so. A [`Seal`] is asked before a name is even looked up, so a sealed site
+//! sends no DNS query for what it does not allow.
+//!
+//! TLS belongs here too, above [`Stream`], once it is built.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Decides which destinations may be contacted.
+pub trait Seal: Send + Sync + 'static {
+    /// Whether this host and port may be contacted. Asked before each connection.
+    fn permits(&self, host: &str, port: u16) -> bool;
+}
+
+/// Opens connections. Clones share the seal.
+#[derive(Clone, Default)]
+pub struct Connector {
+    seal: Option<Arc<dyn Seal>>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("sealed", &self.seal.is_some())
+            .finish()
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The seal does not allow it.
+    #[error(
+        "the seal does not allow {host}:{port}\nhint: add it to the seal's allowlist, or take the destination out"
+    )]
+    Sealed {
+        /// The host as configured.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The network or the other side refused.
+    #[error("cannot connect to {host}:{port}: {source}")]
+    Io {
+        /// The host as configured.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Connector {
+    /// A connector that allows every destination.
+    pub fn open() -> Self {
+        Self::default()
+    }
+
+    /// A connector that asks a seal first.
+    pub fn sealed(seal: Arc<dyn Seal>) -> Self {
+        Connector { seal: Some(seal) }
+    }
+
+    /// Opens a connection to a host (a name, an IPv4 address or an IPv6 address without brackets).
+    ///
+    /// # Errors
+    /// If the seal or the network refuses. There is no timeout here; callers have one for the whole
+    /// request.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<Stream, ConnectError> {
+        if let Some(seal) = &self.seal
+            && !seal.permits(host, port)
+        {
+            return Err(ConnectError::Sealed {
+                host: host.to_owned(),
+                port,
+            });
+        }
+        let wrap = |source| ConnectError::Io {
+            host: host.to_owned(),
+            port,
+            source,
+        };
+        let stream = TcpStream::connect((host, port)).await.map_err(wrap)?;
+        // A request is written in few large pieces; its last must not wait for an answer to the
+        // one before.
+        stream.set_nodelay(true).map_err(wrap)?;
+        Ok(Stream(stream))
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Stream(TcpStream);
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    struct Nothing;
+    impl Seal for Nothing {
+        fn permits(&self, _: &str, _: u16) -> bool {
+            false
+        }
+    }
+
+    /// Guarantees: SEALED-EGRESS; what the seal does not allow is not contacted.
+    #[tokio::test]
+    async fn the_seal_is_asked_first() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sealed = Connector::sealed(Arc::new(Nothing));
+        assert!(matches!(
+            sealed.connect("127.0.0.1", port).await,
+            Err(ConnectError::Sealed { .. })
+        ));
+        // The first that arrives is one that was allowed.
+        let allowed = Connector::open().connect("127.0.0.1", port).await.unwrap();
+        let (_, from) = listener.accept().await.unwrap();
+        assert_eq!(allowed.0.local_addr().unwrap(), from);
+    }
+
+    /// Guarantees: SEALED-EGRESS; no other file of this crate can open a socket.
+    #[test]
+    fn no_other_source_opens_sockets() {
+        fn visit(dir: &Path, seen: &mut usize) {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    visit(&path, seen);
+                    continue;
+                }
+                let name = path.file_name().unwrap().to_str().unwrap();
+                if matches!(name, "connector.rs" | "tests.rs") || !name.ends_with(".rs") {
+                    continue;
+                }
+                *seen += 1;
+                let text = std::fs::read_to_string(&path).unwrap();
+                for word in [
+                    "TcpStream",
+                    "TcpSocket",
+                    "UdpSocket",
+                    "UnixStream",
+                    "UnixDatagram",
+                    "std::net",
+                    "tokio::net",
+                    "rustix::net",
+                    "HttpConnector",
+                    "process::Command",
+                ] {
+                    assert!(!text.contains(word), "{} uses {word}", path.display());
+                }
+            }
+        }
+        let mut seen = 0;
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        visit(&src, &mut seen);
+        assert!(seen > 15, "only {seen} sources were read");
+    }
+}

@@ -1,0 +1,226 @@
+//! Where an OTLP receiver is, and how to talk to it.
+
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use ident::Signal;
+use url::Url;
+
+use crate::Secret;
+use crate::config::ConfigError;
+
+/// An OTLP receiver.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `http://host:port`. For HTTP a path may follow, to which `/v1/…` is added.
+    pub endpoint: Url,
+    /// URLs of signals that are elsewhere, used as they are. HTTP only.
+    pub signal_endpoints: Vec<(Signal, Url)>,
+    /// How to talk to it.
+    pub protocol: Protocol,
+    /// How requests are compressed.
+    pub compression: Compression,
+    /// Sent along with each request.
+    pub headers: Vec<(String, Secret)>,
+    /// How long a request may take, connecting included.
+    pub timeout: Duration,
+}
+
+/// OTLP's two transports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP/gRPC.
+    #[default]
+    Grpc,
+    /// OTLP/HTTP with protobuf bodies.
+    Http,
+}
+
+/// How requests are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all: nothing is copied.
+    #[default]
+    None,
+    /// Gzip, which every receiver takes.
+    Gzip,
+    /// Zstandard: smaller and quicker than gzip, where the receiver takes it.
+    Zstd,
+}
+
+impl Compression {
+    pub(super) fn encoding(self) -> Option<&'static str> {
+        match self {
+            Compression::None => None,
+            Compression::Gzip => Some("gzip"),
+            Compression::Zstd => Some("zstd"),
+        }
+    }
+}
+
+/// What we say we are.
+const USER_AGENT: &str = concat!("stella/", env!("CARGO_PKG_VERSION"));
+
+impl Config {
+    /// A gRPC receiver with every default.
+    pub fn new(endpoint: Url) -> Self {
+        Config {
+            endpoint,
+            signal_endpoints: Vec::new(),
+            protocol: Protocol::Grpc,
+            compression: Compression::None,
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// For people, without secrets.
+    pub fn describe(&self) -> String {
+        let protocol = match self.protocol {
+            Protocol::Grpc => "gRPC",
+            Protocol::Http => "HTTP",
+        };
+        format!("otlp over {protocol} to {}", shown(&self.endpoint))
+    }
+
+    pub(super) fn target(&self, signal: Signal) -> Result<Target, ConfigError> {
+        let own = self.signal_endpoints.iter().find(|(s, _)| *s == signal);
+        let (url, path) = match (self.protocol, own) {
+            (Protocol::Grpc, Some((_, url))) => {
+                return Err(wrong(url, "gRPC has one endpoint for all signals"));
+            }
+            (Protocol::Grpc, None) if !matches!(self.endpoint.path(), "" | "/") => {
+                return Err(wrong(&self.endpoint, "a gRPC endpoint has no path"));
+            }
+            (Protocol::Grpc, None) => (&self.endpoint, signal.grpc_path().to_owned()),
+            (Protocol::Http, None) => {
+                let base = self.endpoint.path().trim_end_matches('/');
+                (&self.endpoint, format!("{base}{}", signal.http_path()))
+            }
+            (Protocol::Http, Some((_, url))) => (url, url.path().to_owned()),
+        };
+        Target::new(url, &path, self.headers(url)?)
+    }
+
+    fn headers(&self, url: &Url) -> Result<HeaderMap, ConfigError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let bad = |what| ConfigError::Header {
+                name: name.clone(),
+                what,
+            };
+            let key = HeaderName::try_from(name).map_err(|_| bad("is not a header's name"))?;
+            if is_ours(&key) {
+                return Err(bad("is set by the shipper itself"));
+            }
+            let mut value = HeaderValue::try_from(value.reveal())
+                .map_err(|_| bad("has a value that is not allowed in a header"))?;
+            value.set_sensitive(true);
+            headers.append(key, value);
+        }
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let encoding = self.compression.encoding().map(HeaderValue::from_static);
+        match self.protocol {
+            Protocol::Grpc => {
+                let grpc = HeaderValue::from_static("application/grpc");
+                headers.insert(header::CONTENT_TYPE, grpc);
+                headers.insert(header::TE, HeaderValue::from_static("trailers"));
+                let timeout = format!("{}m", self.timeout.as_millis().min(99_999_999));
+                if let Ok(timeout) = HeaderValue::try_from(timeout) {
+                    headers.insert("grpc-timeout", timeout);
+                }
+                encoding.map(|e| headers.insert("grpc-encoding", e));
+            }
+            Protocol::Http => {
+                let protobuf = HeaderValue::from_static("application/x-protobuf");
+                headers.insert(header::CONTENT_TYPE, protobuf);
+                encoding.map(|e| headers.insert(header::CONTENT_ENCODING, e));
+                let host = HeaderValue::try_from(authority(url))
+                    .map_err(|_| wrong(url, "names no host"))?;
+                headers.insert(header::HOST, host);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// Headers that would break a request if someone set them.
+fn is_ours(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::HOST
+            | header::CONTENT_TYPE
+            | header::CONTENT_LENGTH
+            | header::CONTENT_ENCODING
+            | header::TRANSFER_ENCODING
+            | header::CONNECTION
+            | header::UPGRADE
+            | header::TE
+    ) || name.as_str().starts_with("grpc-")
+}
+
+/// Where requests of one signal go.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// Without brackets, for connecting.
+    pub host: String,
+    pub port: u16,
+    pub authority: String,
+    pub path: PathAndQuery,
+    pub headers: HeaderMap,
+}
+
+impl Target {
+    fn new(url: &Url, path: &str, headers: HeaderMap) -> Result<Target, ConfigError> {
+        match url.scheme() {
+            "http" => {}
+            "https" => {
+                return Err(ConfigError::Tls { url: shown(url) });
+            }
+            _ => return Err(wrong(url, "is not http://")),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong(url, "holds credentials, which belong into `headers`"));
+        }
+        let host = match url.host() {
+            Some(url::Host::Domain(name)) => name.to_owned(),
+            Some(url::Host::Ipv4(address)) => address.to_string(),
+            Some(url::Host::Ipv6(address)) => address.to_string(),
+            None => return Err(wrong(url, "names no host")),
+        };
+        let path = PathAndQuery::try_from(path).map_err(|_| wrong(url, "has a bad path"))?;
+        Ok(Target {
+            host,
+            port: url.port_or_known_default().unwrap_or(80),
+            authority: authority(url),
+            path,
+            headers,
+        })
+    }
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn wrong(url: &Url, what: &'static str) -> ConfigError {
+    ConfigError::Endpoint {
+        url: shown(url),
+        what,
+    }
+}
+
+/// The URL without what may be a secret.
+fn shown(url: &Url) -> Url {
+    let mut url = url.clone();
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
