@@ -18,6 +18,16 @@ pub enum BreakerState {
     Open,
 }
 
+impl std::fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            BreakerState::Closed => "closed",
+            BreakerState::HalfOpen => "half_open",
+            BreakerState::Open => "open",
+        })
+    }
+}
+
 impl BreakerState {
     pub(crate) fn as_number(self) -> f64 {
         match self {

@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod config;
 mod encode;
+mod sender;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use ident::Signal;
 
 pub use config::{Compression, Config, Protocol};
+pub use sender::{Receipt, SendError, Sender};
 
 use crate::Secret;
 use crate::batch::Batch;

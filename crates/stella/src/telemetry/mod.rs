@@ -1,0 +1,29 @@
+//! `stella telemetry …`: one file a command, and what they share.
+
+pub mod data_dir;
+pub mod journal;
+mod live;
+pub mod send;
+pub mod stack;
+pub mod status;
+pub mod tail;
+pub mod up;
+mod when;
+
+use crate::error::{CliError, CliResult, Exit};
+
+/// The runtime of the commands that talk to a gateway.
+fn runtime() -> CliResult<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Exit::Failure, format!("cannot start: {error}")))
+}
+
+/// Splits a library's message from the `hint:` line that ends it.
+fn told(exit: Exit, message: &str) -> CliError {
+    match message.split_once("\nhint: ") {
+        Some((what, hint)) => CliError::new(exit, what).hint(hint),
+        None => CliError::new(exit, message),
+    }
+}

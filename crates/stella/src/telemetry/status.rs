@@ -1,0 +1,228 @@
+//! `status`: what the running gateway says of itself, asked over its health port.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::rt::TokioIo;
+use ident::Signal;
+use journal::Journal;
+use meter::Meter;
+use serde::{Deserialize, Serialize};
+use shipper::{Connector, StatusHandle};
+
+use super::data_dir::{DataDir, Running};
+use crate::cli;
+use crate::error::{CliError, CliResult, Exit};
+use crate::output::{self, Format};
+
+/// The largest answer that is read.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// The state of a gateway. `GET /status` on the health port answers with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Report {
+    version: String,
+    #[serde(flatten)]
+    running: Running,
+    uptime_seconds: f64,
+    /// Items taken, by signal.
+    accepted: BTreeMap<String, u64>,
+    /// Items of well-formed requests that were not taken, by signal.
+    refused: BTreeMap<String, u64>,
+    /// Items lost for any reason.
+    lost: u64,
+    journal: JournalReport,
+    shippers: Vec<ShipperReport>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct JournalReport {
+    segments: u64,
+    bytes: u64,
+    blocks: u64,
+    items: u64,
+    oldest_unix_nano: u64,
+    newest_unix_nano: u64,
+    trouble: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ShipperReport {
+    name: String,
+    destination: String,
+    breaker: String,
+    lag_bytes: u64,
+    lag_seconds: f64,
+    sent_items: u64,
+    dead_letter_items: u64,
+    lost_items: u64,
+    last_error: Option<String>,
+}
+
+impl Report {
+    /// Reads it off the parts.
+    pub fn of(
+        running: &Running,
+        uptime_seconds: f64,
+        meter: &Meter,
+        journal: &Journal,
+        statuses: &[StatusHandle],
+    ) -> Report {
+        let items = |verb: &str| {
+            let count = |signal: Signal| {
+                let name = format!("otelcol_receiver_{verb}_{}", signal.items_name());
+                (signal.to_string(), meter.sum(&name) as u64)
+            };
+            Signal::ALL.map(count).into_iter().collect()
+        };
+        let stats = journal.stats();
+        Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            running: running.clone(),
+            uptime_seconds,
+            accepted: items("accepted"),
+            refused: items("refused"),
+            lost: meter.sum("stella_items_lost_total") as u64,
+            journal: JournalReport {
+                segments: stats.segments,
+                bytes: stats.bytes,
+                blocks: stats.blocks,
+                items: stats.items,
+                oldest_unix_nano: stats.oldest_unix_nano,
+                newest_unix_nano: stats.newest_unix_nano,
+                trouble: journal.trouble().map(|trouble| trouble.to_string()),
+            },
+            shippers: statuses
+                .iter()
+                .map(|handle| ShipperReport::of(&handle.get()))
+                .collect(),
+        }
+    }
+
+    fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let running = &self.running;
+        let counts = |counts: &BTreeMap<String, u64>| {
+            let each: Vec<String> = counts
+                .iter()
+                .map(|(signal, n)| format!("{n} {signal}"))
+                .collect();
+            each.join(", ")
+        };
+        writeln!(
+            out,
+            "stella {} (process {}), up {:.0} s",
+            self.version, running.pid, self.uptime_seconds
+        )?;
+        writeln!(out, "OTLP/gRPC   {}", running.grpc)?;
+        writeln!(out, "OTLP/HTTP   http://{}", running.http)?;
+        writeln!(out, "data        {}", running.data_dir.display())?;
+        writeln!(out, "accepted    {}", counts(&self.accepted))?;
+        writeln!(out, "refused     {}", counts(&self.refused))?;
+        writeln!(out, "lost        {} items", self.lost)?;
+        let journal = &self.journal;
+        let size = profile::Bytes(journal.bytes);
+        writeln!(
+            out,
+            "journal     {size} in {} segments, {} items",
+            journal.segments, journal.items
+        )?;
+        if let Some(trouble) = &journal.trouble {
+            writeln!(out, "            trouble: {trouble}")?;
+        }
+        for shipper in &self.shippers {
+            writeln!(
+                out,
+                "ships to    {} ({}): {} items sent, {:.1} s behind ({}), breaker {}",
+                shipper.name,
+                shipper.destination,
+                shipper.sent_items,
+                shipper.lag_seconds,
+                profile::Bytes(shipper.lag_bytes),
+                shipper.breaker
+            )?;
+            if shipper.dead_letter_items > 0 {
+                writeln!(
+                    out,
+                    "            {} items put aside as dead letters",
+                    shipper.dead_letter_items
+                )?;
+            }
+            if let Some(error) = &shipper.last_error {
+                writeln!(out, "            last error: {error}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ShipperReport {
+    fn of(status: &shipper::Status) -> Self {
+        ShipperReport {
+            name: status.name.clone(),
+            destination: status.destination.clone(),
+            breaker: status.breaker.to_string(),
+            lag_bytes: status.lag_bytes,
+            lag_seconds: status.lag_seconds,
+            sent_items: status.sent_items,
+            dead_letter_items: status.dead_letter_items,
+            lost_items: status.lost_items,
+            last_error: status.last_error.clone(),
+        }
+    }
+}
+
+/// Asks the gateway and prints what it says.
+pub fn run(args: &cli::Status) -> CliResult {
+    let data = DataDir::of(&args.data_dir)?;
+    let Some(running) = data.running() else {
+        return Err(not_running(&data));
+    };
+    let text = super::runtime()?
+        .block_on(fetch(running.health))
+        .map_err(|_| not_running(&data))?;
+    let report: Report = serde_json::from_slice(&text).map_err(|error| {
+        CliError::new(
+            Exit::Unavailable,
+            format!("{} did not answer as a gateway: {error}", running.health),
+        )
+    })?;
+    let mut out = output::stdout();
+    match args.output {
+        Format::Json => output::print_json(&mut out, &report)?,
+        Format::Text => report.print(&mut out)?,
+    }
+    Ok(Exit::Success)
+}
+
+fn not_running(data: &DataDir) -> CliError {
+    let message = format!("no gateway runs on {}", data.path().display());
+    CliError::new(Exit::Unavailable, message)
+        .hint("start one with `stella telemetry up`, or name its folder with --data-dir")
+}
+
+/// `GET /status`. SEALED-EGRESS: through the one connector.
+async fn fetch(health: SocketAddr) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = Connector::open()
+        .connect(&health.ip().to_string(), health.port())
+        .await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get("/status")
+        .header("host", health.to_string())
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err("not a gateway".into());
+    }
+    let body = Limited::new(response.into_body(), ANSWER_BYTES)
+        .collect()
+        .await?
+        .to_bytes();
+    connection.abort();
+    Ok(body)
+}

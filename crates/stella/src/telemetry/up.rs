@@ -1,0 +1,244 @@
+//! `up`: run the gateway until told to stop.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+use journal::Journal;
+use meter::Meter;
+use profile::Profile;
+use shipper::StatusHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
+
+use super::data_dir::{DataDir, Running};
+use super::stack::Stack;
+use super::{live, status};
+use crate::cli::Up;
+use crate::demo;
+use crate::error::{CliError, CliResult, Exit};
+use crate::ops::process::ProcessMetrics;
+use crate::ops::server::{self, Page, Pages};
+use crate::output::{self, Format};
+
+/// Runs the gateway.
+pub fn run(args: Up) -> CliResult {
+    let profile = match &args.profile {
+        Some(path) => profile::load(path)?,
+        None => Profile::default(),
+    };
+    let live = args.output == Format::Text && std::io::stderr().is_terminal();
+    start_log(&args)?;
+    let data = DataDir::of(&args.data_dir)?;
+    data.create()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Exit::Failure, format!("cannot start: {error}")))?;
+    let result = runtime.block_on(serve(&args, &profile, &data, live));
+    data.withdraw();
+    result
+}
+
+async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliResult {
+    let stack = Stack::open(profile, data, args.insecure).await?;
+    let addr = |listener: &tokio::net::TcpListener| listener.local_addr();
+    let running = Running {
+        grpc: stack.gateway.grpc_addr(),
+        http: stack.gateway.http_addr(),
+        metrics: addr(&stack.metrics)?,
+        health: addr(&stack.health)?,
+        data_dir: data.path().to_owned(),
+        pid: std::process::id(),
+    };
+    data.announce(&running)?;
+    print_start(args, &running, &stack)?;
+
+    let Stack {
+        meter,
+        process,
+        journal,
+        gateway,
+        shippers,
+        statuses,
+        metrics,
+        health,
+        ..
+    } = stack;
+    let (stop_intake, stop_shipping, stop_own) = (
+        CancellationToken::new(),
+        CancellationToken::new(),
+        CancellationToken::new(),
+    );
+    let draining = Arc::new(AtomicBool::new(false));
+    let own = TaskTracker::new();
+    own.spawn(server::serve(
+        metrics,
+        metrics_pages(&meter, &process),
+        stop_own.clone(),
+    ));
+    let state = State {
+        running,
+        meter: meter.clone(),
+        journal: journal.clone(),
+        statuses,
+        process,
+        draining: Arc::clone(&draining),
+    };
+    own.spawn(server::serve(health, health_pages(state), stop_own.clone()));
+    if live {
+        own.spawn(live::show(meter.clone(), stop_own.clone()));
+    }
+    let shipping = TaskTracker::new();
+    for shipper in shippers {
+        shipping.spawn(shipper.run(stop_shipping.clone()));
+    }
+    shipping.close();
+    if args.demo {
+        let endpoint = format!("http://{}", gateway.grpc_addr());
+        own.spawn(demo::run(endpoint, args.demo_rate, stop_intake.clone()));
+    }
+    let serving = tokio::spawn(gateway.serve(stop_intake.clone()));
+
+    until_told().await?;
+    tracing::info!("stopping: finishing what is under way");
+    draining.store(true, Ordering::Release);
+    stop_intake.cancel();
+    // A second signal ends the process at once; the journal bears that.
+    tokio::select! {
+        result = stop(serving, &shipping, &stop_shipping, &journal) => result?,
+        told = until_told() => {
+            told?;
+            return Err(CliError::new(Exit::Failure, "stopped at once, by a second signal"));
+        }
+    }
+    stop_own.cancel();
+    own.close();
+    own.wait().await;
+    Ok(Exit::Success)
+}
+
+/// RESTARTABLE: the order of the data's way, so that each stage ends with nothing before it.
+async fn stop(
+    serving: tokio::task::JoinHandle<()>,
+    shipping: &TaskTracker,
+    stop_shipping: &CancellationToken,
+    journal: &Journal,
+) -> CliResult<()> {
+    let broken = |error: &dyn std::fmt::Display| {
+        CliError::new(Exit::Failure, format!("while stopping: {error}"))
+    };
+    serving.await.map_err(|error| broken(&error))?;
+    stop_shipping.cancel();
+    shipping.wait().await;
+    journal.close().await.map_err(|error| broken(&error))
+}
+
+async fn until_told() -> CliResult<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn start_log(args: &Up) -> CliResult<()> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| {
+        CliError::new(Exit::Usage, format!("--log: {error}"))
+            .hint("write a level such as `info`, or a filter such as `info,gateway=debug`")
+    })?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match args.log_format {
+        Format::Text => log.init(),
+        Format::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn print_start(args: &Up, running: &Running, stack: &Stack) -> CliResult<()> {
+    let mut out = output::stdout();
+    if args.output == Format::Json {
+        return Ok(output::print_json(&mut out, running)?);
+    }
+    let recovered = stack.recovery.to_string();
+    if !recovered.is_empty() {
+        writeln!(out, "{recovered}")?;
+    }
+    writeln!(out, "OTLP/gRPC   {}", running.grpc)?;
+    writeln!(out, "OTLP/HTTP   http://{}", running.http)?;
+    writeln!(out, "metrics     http://{}/metrics", running.metrics)?;
+    writeln!(out, "health      http://{}/ready", running.health)?;
+    writeln!(out, "data        {}", running.data_dir.display())?;
+    for handle in &stack.statuses {
+        let status = handle.get();
+        writeln!(out, "ships to    {} ({})", status.name, status.destination)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn metrics_pages(meter: &Meter, process: &ProcessMetrics) -> Pages {
+    let (meter, process) = (meter.clone(), process.clone());
+    Arc::new(move |path| {
+        (path == "/metrics").then(|| {
+            process.refresh();
+            Page {
+                status: StatusCode::OK,
+                content_type: meter::CONTENT_TYPE,
+                text: meter.encode(),
+            }
+        })
+    })
+}
+
+/// What the health port tells from.
+struct State {
+    running: Running,
+    meter: Meter,
+    journal: Journal,
+    statuses: Vec<StatusHandle>,
+    process: ProcessMetrics,
+    draining: Arc<AtomicBool>,
+}
+
+fn health_pages(state: State) -> Pages {
+    Arc::new(move |path| match path {
+        "/live" => Some(Page::text(StatusCode::OK, "live\n")),
+        "/ready" => Some(ready(&state)),
+        "/status" => {
+            let uptime = state.process.uptime_seconds();
+            let report = status::Report::of(
+                &state.running,
+                uptime,
+                &state.meter,
+                &state.journal,
+                &state.statuses,
+            );
+            let text = serde_json::to_string(&report).unwrap_or_default();
+            Some(Page {
+                status: StatusCode::OK,
+                content_type: "application/json",
+                text,
+            })
+        }
+        _ => None,
+    })
+}
+
+fn ready(state: &State) -> Page {
+    if state.draining.load(Ordering::Acquire) {
+        return Page::text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    match state.journal.trouble() {
+        Some(trouble) => Page::text(StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
+        None => Page::text(StatusCode::OK, "ready\n"),
+    }
+}
