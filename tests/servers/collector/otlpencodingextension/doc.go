@@ -1,0 +1,2 @@
+// Package otlpencodingextension is empty: see ../manifest.yaml.
+package otlpencodingextension
