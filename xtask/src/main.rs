@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod docs;
+#[allow(dead_code)] // The tests use the rest of it.
 #[path = "../../crates/testkit/src/places.rs"]
 mod places;
 mod run;

@@ -25,8 +25,8 @@ enum Command {
     /// Print a page of the reference, generated from this binary.
     #[command(hide = true)]
     Reference {
-        /// Which page.
-        page: reference::Page,
+        /// Which page; without one, the names of the pages are printed
+        page: Option<reference::Page>,
     },
 }
 

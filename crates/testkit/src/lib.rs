@@ -1,1 +1,3 @@
-//! Test support: sample data, real servers, fault injection.
+//! Test support: where the installed servers and SDKs are.
+
+pub mod places;

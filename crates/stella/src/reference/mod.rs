@@ -26,8 +26,15 @@ pub enum Page {
     ProfileSchema,
 }
 
-/// Prints the page.
-pub fn run(page: Page) -> CliResult {
+/// The pages that are Markdown, by the names of their files.
+const PAGES: &str = "cli\nmetrics\nprofile\n";
+
+/// Prints the page, or the names of the Markdown pages.
+pub fn run(page: Option<Page>) -> CliResult {
+    let Some(page) = page else {
+        output::stdout().write_all(PAGES.as_bytes())?;
+        return Ok(Exit::Success);
+    };
     let text = match page {
         Page::Cli => command_line::page(),
         Page::Metrics => metrics::page()?,
