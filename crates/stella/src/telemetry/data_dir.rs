@@ -92,9 +92,14 @@ impl DataDir {
         Ok(())
     }
 
-    /// Takes the note away again.
+    /// Takes this process's note away again; another's stays.
     pub fn withdraw(&self) {
-        let _ = std::fs::remove_file(self.note());
+        if self
+            .running()
+            .is_some_and(|running| running.pid == std::process::id())
+        {
+            let _ = std::fs::remove_file(self.note());
+        }
     }
 
     /// What the running gateway said of itself. A gateway that was killed leaves its note behind.
@@ -137,11 +142,19 @@ mod tests {
             metrics: at,
             health: at,
             data_dir: data.path().to_owned(),
-            pid: 7,
+            pid: std::process::id(),
         };
         data.announce(&running).unwrap();
-        assert_eq!(data.running(), Some(running));
+        assert_eq!(data.running(), Some(running.clone()));
         data.withdraw();
         assert_eq!(data.running(), None);
+
+        let other = Running {
+            pid: u32::MAX,
+            ..running
+        };
+        data.announce(&other).unwrap();
+        data.withdraw();
+        assert_eq!(data.running(), Some(other));
     }
 }

@@ -1,0 +1,108 @@
+//! The upstream OpenTelemetry Collector, built from its own modules.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::places::Tool;
+use crate::process::Process;
+use crate::{free_port, tool, wait_for};
+
+/// A running Collector that takes OTLP and writes OTLP JSON lines or sends OTLP on.
+pub struct Collector {
+    process: Process,
+    folder: TempDir,
+    grpc: u16,
+    http: u16,
+}
+
+impl Collector {
+    /// As a destination: everything it receives goes into [`received`](Self::received).
+    pub fn writing() -> Self {
+        Self::start("file", |folder| {
+            format!(
+                "file:\n    path: {}\n    flush_interval: 100ms\n",
+                folder.join("out").display()
+            )
+        })
+    }
+
+    /// As a sender: what it receives it sends on by gRPC to `endpoint` (`host:port`), in batches.
+    pub fn sending_to(endpoint: &str) -> Self {
+        Self::start("otlp", |_| {
+            format!(
+                "otlp:\n    endpoint: {endpoint}\n    compression: gzip\n    tls: {{ insecure: true }}\n"
+            )
+        })
+    }
+
+    fn start(exporter: &str, config: impl Fn(&std::path::Path) -> String) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (grpc, http) = (free_port(), free_port());
+        let exporters = config(folder.path());
+        let text = format!(
+            "\
+receivers:
+  otlp:
+    protocols:
+      grpc: {{ endpoint: 127.0.0.1:{grpc} }}
+      http: {{ endpoint: 127.0.0.1:{http} }}
+processors:
+  batch: {{ timeout: 100ms }}
+exporters:
+  {exporters}
+service:
+  telemetry:
+    metrics: {{ level: none }}
+  pipelines:
+    traces: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}
+    metrics: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}
+    logs: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}
+"
+        );
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, text).expect("the configuration is written");
+        let mut command = Command::new(tool(Tool::Collector));
+        command.arg("--config").arg(&path).stdout(Stdio::null());
+        let mut process = Process::start(&mut command, folder.path().join("collector.log"));
+        wait_for("the Collector to listen", || {
+            assert!(process.runs(), "the Collector ended:\n{}", process.log());
+            [grpc, http]
+                .iter()
+                .all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+        });
+        Collector {
+            process,
+            folder,
+            grpc,
+            http,
+        }
+    }
+
+    /// `http://host:port` of its gRPC receiver.
+    pub fn grpc(&self) -> String {
+        format!("http://127.0.0.1:{}", self.grpc)
+    }
+
+    /// `http://host:port` of its HTTP receiver.
+    pub fn http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// What it received so far, as OTLP JSON lines.
+    pub fn received(&self) -> String {
+        std::fs::read_to_string(self.out()).unwrap_or_default()
+    }
+
+    /// Ends it in order, so that it hands on what it holds.
+    pub fn terminate(&mut self) {
+        let status = self.process.terminate();
+        assert!(status.success(), "{status}\n{}", self.process.log());
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+}
