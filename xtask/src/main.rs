@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod docs;
 #[allow(dead_code)] // The tests use the rest of it.
 #[path = "../../crates/testkit/src/places.rs"]
@@ -22,6 +23,8 @@ Usage: cargo xtask COMMAND
   test [--fast]    everything that must pass before a change lands; installs what it needs.
                    --fast: without the servers and SDKs, so without the end-to-end tests
   setup            only install what the tests need into the cache folder
+  bench [SECONDS]  measure the release binary and write docs/BENCHMARKS.md; SECONDS: how long the
+                   destination is down meanwhile (60)
   docs [--check]   write the generated reference pages; --check: fail where they are stale
 ";
 
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::test(test::Scope::All),
         ["test", "--fast"] => test::test(test::Scope::Fast),
+        ["bench"] => bench::bench(None),
+        ["bench", seconds] => bench::bench(Some(seconds)),
         ["setup"] => run::Context::new().and_then(|context| setup::setup(&context)),
         ["docs"] => run::Context::new().and_then(|context| docs::docs(&context, docs::Mode::Write)),
         ["docs", "--check"] => {

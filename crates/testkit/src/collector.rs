@@ -38,6 +38,16 @@ impl Collector {
         })
     }
 
+    /// As in a comparison: what it receives it sends on by gRPC, uncompressed, in batches of its
+    /// default size.
+    pub fn bare(endpoint: &str) -> Self {
+        Self::start("otlp", |_| {
+            format!(
+                "otlp:\n    endpoint: {endpoint}\n    compression: none\n    tls: {{ insecure: true }}\n"
+            )
+        })
+    }
+
     fn start(exporter: &str, config: impl Fn(&std::path::Path) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (grpc, http) = (free_port(), free_port());
@@ -94,6 +104,16 @@ service:
     /// What it received so far, as OTLP JSON lines.
     pub fn received(&self) -> String {
         std::fs::read_to_string(self.out()).unwrap_or_default()
+    }
+
+    /// Its process.
+    pub fn pid(&mut self) -> u32 {
+        self.process.child().id()
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// Ends it in order, so that it hands on what it holds.

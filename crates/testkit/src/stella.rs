@@ -32,6 +32,8 @@ pub struct Addresses {
     pub metrics: SocketAddr,
     /// `/ready`.
     pub health: SocketAddr,
+    /// Its process.
+    pub pid: u32,
 }
 
 impl Stella {

@@ -1,0 +1,44 @@
+//! Measures the gateway as a whole process, against a reference in the same run.
+//!
+//! `cargo xtask bench` builds this and calls it with the paths of the release binaries. The parts
+//! run as processes of their own (`bench reference`, `bench sink`, `bench load …`), so that each
+//! one's CPU seconds are the operating system's own account of it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measuring program ends where it cannot measure"
+)]
+
+mod load;
+mod measure;
+mod report;
+mod runs;
+mod server;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        // The reference and the sink are one program: read the bytes and answer.
+        ["server"] => server::run(),
+        ["load", endpoint, requests, per_second] => {
+            let requests = requests.parse().expect("a number of requests");
+            load::run(
+                endpoint,
+                requests,
+                per_second.parse().expect("a rate, or 0"),
+            );
+        }
+        ["all", stella, collector, page, outage_seconds] => {
+            let outage = outage_seconds.parse().expect("a number of seconds");
+            let figures = runs::all(stella, collector, outage);
+            let text = report::page(&figures);
+            print!("{text}");
+            std::fs::write(page, text).expect("the page is written");
+        }
+        _ => panic!("bench is run by `cargo xtask bench`"),
+    }
+}

@@ -1,0 +1,64 @@
+//! What the operating system says of a process: `/proc/<pid>/stat` and `status` (proc(5)).
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Instant;
+
+/// Clock ticks a second in `/proc`: 100 on every Linux that Rust runs on.
+const TICKS: f64 = 100.0;
+
+/// CPU seconds, user and system, of a process so far.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    // The name, which may hold spaces, ends with the last parenthesis; then fields 3 and on.
+    let after = stat.rsplit_once(") ").expect("a name in parentheses").1;
+    let fields: Vec<&str> = after.split(' ').collect();
+    let ticks = |at: usize| fields[at - 3].parse::<f64>().expect("a number");
+    (ticks(14) + ticks(15)) / TICKS
+}
+
+/// Resident memory in MB: (now, at its peak).
+pub fn memory_mb(pid: u32) -> (f64, f64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let of = |key: &str| {
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .expect("the field");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse::<f64>()
+            .expect("a number")
+            * 1024.0
+            / 1e6
+    };
+    (of("VmRSS:"), of("VmHWM:"))
+}
+
+/// The disk's own time for an append of `bytes` and `fdatasync`, in milliseconds: (p50, p99).
+pub fn fdatasync_ms(folder: &std::path::Path, bytes: usize) -> (f64, f64) {
+    let mut file = File::create(folder.join("fdatasync")).expect("a file");
+    let content: Vec<u8> = (0..bytes).map(|at| (at * 31 % 251) as u8).collect();
+    let mut times: Vec<f64> = (0..500)
+        .map(|_| {
+            let begun = Instant::now();
+            file.write_all(&content).expect("written");
+            file.sync_data().expect("synced");
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (times[times.len() / 2], times[times.len() * 99 / 100])
+}
+
+/// The machine, for the page's head.
+pub fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{model}, {cores} cores, Linux {}", kernel.trim())
+}

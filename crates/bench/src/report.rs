@@ -1,0 +1,62 @@
+//! `docs/BENCHMARKS.md`: ratios of one run.
+
+use std::fmt::Write;
+
+use crate::measure;
+use crate::runs::Figures;
+
+/// The page.
+pub fn page(figures: &Figures) -> String {
+    let mut page = format!(
+        "# Benchmarks\n\n\
+         Written by `cargo xtask bench`; every figure is of one run on {}.\n\n\
+         The load: OTLP/gRPC requests of 500 spans, {:.0} bytes a request, 12 attributes a span, \
+         8 in flight on 2 connections, as fast as they are taken. CPU seconds are user and system \
+         of the named process alone, as the kernel counts them. Machines are shared and noisy: \
+         read the ratios.\n\n\
+         | process | CPU s per million spans | × reference | spans/s | peak memory |\n\
+         |---|---|---|---|---|\n",
+        measure::machine(),
+        figures.request_bytes
+    );
+    let reference = figures
+        .full
+        .first()
+        .map_or(f64::NAN, |row| row.cpu_per_million);
+    for row in &figures.full {
+        let _ = writeln!(
+            page,
+            "| {} | {:.3} | {:.2} | {:.0} | {:.0} MB |",
+            row.name,
+            row.cpu_per_million,
+            row.cpu_per_million / reference,
+            row.spans_per_second,
+            row.peak_mb
+        );
+    }
+    let (p50, p99) = figures.fdatasync;
+    let half = &figures.half;
+    let _ = write!(
+        page,
+        "\n| what | measured | against |\n|---|---|---|\n\
+         | a call at half load | p50 {:.2} ms, p99 {:.2} ms | the disk's own append and fdatasync of 64 KiB: p50 {p50:.2} ms, p99 {p99:.2} ms; p99 ÷ p99 = {:.1} |\n\
+         | peak memory after {} s with the destination down | {:.0} MB | {:.0} MB at full load before: × {:.2} |\n\
+         | process start to first acknowledged request (with the sender's own start) | {:.0} ms | |\n\
+         | the release binary | {:.1} MB | |\n",
+        half.p50_ms,
+        half.p99_ms,
+        half.p99_ms / p99,
+        figures.outage_seconds,
+        figures.memory_outage_mb,
+        figures.memory_full_mb,
+        figures.memory_outage_mb / figures.memory_full_mb,
+        figures.start_ms,
+        figures.binary_mb,
+    );
+    page.push_str(
+        "\nThe wire engine alone: `cargo bench -p otlp --bench wire` prints check against prost \
+         decode and edit against prost decode-change-encode; `--bench json` does the same for \
+         OTLP/JSON. The journal alone: `cargo bench -p journal --bench append`.\n",
+    );
+    page
+}

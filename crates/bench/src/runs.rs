@@ -1,0 +1,209 @@
+//! The runs: reference, gateway, Collector, all under the same load; then the gateway's latency,
+//! its memory while the destination is down, and its start.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use testkit::collector::Collector;
+use testkit::stella::Stella;
+
+use crate::load::{Outcome, SPANS};
+use crate::measure;
+
+/// Requests of a run at full load: two million spans.
+const REQUESTS: u64 = 4000;
+/// Requests before, not measured.
+const WARM_UP: u64 = 300;
+/// What a block of one request takes on the disk, for the disk's own measure.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// One process under full load.
+pub struct Full {
+    pub name: &'static str,
+    pub cpu_per_million: f64,
+    pub spans_per_second: f64,
+    pub peak_mb: f64,
+}
+
+/// Everything that was measured.
+pub struct Figures {
+    pub full: Vec<Full>,
+    pub request_bytes: f64,
+    pub half: Outcome,
+    pub fdatasync: (f64, f64),
+    pub memory_full_mb: f64,
+    pub outage_seconds: u64,
+    pub memory_outage_mb: f64,
+    pub start_ms: f64,
+    pub binary_mb: f64,
+}
+
+/// Runs everything; `collector` is built but found by the test support itself.
+pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
+    let mut full = Vec::new();
+    let mut request_bytes = 0.0;
+    // The reference twice, around the others: the second run shows the machine's drift.
+    let mut reference = |name| {
+        eprintln!("measuring: {name}");
+        let server = Server::start();
+        let (row, outcome) = loaded(name, server.child.id(), &server.addr);
+        request_bytes = outcome.bytes as f64 / REQUESTS as f64;
+        row
+    };
+    full.push(reference(
+        "reference: bare hyper HTTP/2 server, reads and answers",
+    ));
+
+    eprintln!("measuring: stella");
+    let sink = Server::start();
+    let mut gateway = start(stella, &sink.addr);
+    let (row, outcome) = loaded(
+        "stella: gRPC in, journal with fsync, gRPC out",
+        pid(&gateway),
+        &gateway.at().grpc.to_string(),
+    );
+    assert_eq!(outcome.refused, 0, "the gateway refused under load");
+    let memory_full_mb = row.peak_mb;
+    let throughput = row.spans_per_second / SPANS as f64;
+    full.push(row);
+    shipped(&gateway);
+
+    eprintln!("measuring: half load");
+    let half = load(
+        &gateway.at().grpc.to_string(),
+        REQUESTS / 2,
+        throughput / 2.0,
+    );
+    let fdatasync = measure::fdatasync_ms(gateway.folder(), BLOCK_BYTES);
+
+    eprintln!("measuring: {outage_seconds} s with the destination down");
+    drop(sink);
+    let until = Instant::now() + Duration::from_secs(outage_seconds);
+    let rate = (throughput / 4.0).min(100.0);
+    while Instant::now() < until {
+        load(&gateway.at().grpc.to_string(), (rate * 10.0) as u64, rate);
+    }
+    let (_, memory_outage_mb) = measure::memory_mb(pid(&gateway));
+    gateway.kill();
+    drop(gateway);
+
+    eprintln!("measuring: the upstream Collector");
+    let sink = Server::start();
+    let mut collector = Collector::bare(&sink.addr);
+    let (row, _) = loaded(
+        "upstream Collector: OTLP in, batch, OTLP out, no queue on disk",
+        collector.pid(),
+        &collector.grpc().replace("http://", ""),
+    );
+    full.push(row);
+    drop(sink);
+    collector.kill();
+    full.push(reference("reference, again"));
+
+    Figures {
+        full,
+        request_bytes,
+        half,
+        fdatasync,
+        memory_full_mb,
+        outage_seconds,
+        memory_outage_mb,
+        start_ms: start_ms(stella),
+        binary_mb: Path::new(stella).metadata().expect("the binary").len() as f64 / 1e6,
+    }
+}
+
+/// CPU seconds of `pid` while the load is sent, what is shipped a little later included.
+fn loaded(name: &'static str, pid: u32, addr: &str) -> (Full, Outcome) {
+    load(addr, WARM_UP, 0.0);
+    std::thread::sleep(Duration::from_secs(1));
+    let before = measure::cpu_seconds(pid);
+    let outcome = load(addr, REQUESTS, 0.0);
+    std::thread::sleep(Duration::from_secs(2));
+    let cpu = measure::cpu_seconds(pid) - before;
+    let spans = (outcome.acknowledged * SPANS) as f64;
+    let row = Full {
+        name,
+        cpu_per_million: cpu / spans * 1e6,
+        spans_per_second: spans / outcome.seconds,
+        peak_mb: measure::memory_mb(pid).1,
+    };
+    (row, outcome)
+}
+
+fn load(addr: &str, requests: u64, per_second: f64) -> Outcome {
+    let me = std::env::current_exe().expect("this program");
+    let output = Command::new(me)
+        .args(["load", addr, &requests.to_string(), &per_second.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the load runs");
+    assert!(output.status.success(), "the load failed");
+    serde_json::from_slice(&output.stdout).expect("its outcome")
+}
+
+/// A bare server as a process.
+struct Server {
+    child: Child,
+    addr: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let me = std::env::current_exe().expect("this program");
+        let mut child = Command::new(me)
+            .arg("server")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut addr = String::new();
+        let stdout = child.stdout.take().expect("its output");
+        BufReader::new(stdout)
+            .read_line(&mut addr)
+            .expect("its address");
+        Server {
+            child,
+            addr: addr.trim().to_owned(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(stella: &str, sink: &str) -> Stella {
+    Stella::start(
+        stella,
+        &format!(
+            "ship: [{{ name: sink, signals: [traces], otlp: {{ endpoint: 'http://{sink}' }} }}]\n"
+        ),
+    )
+}
+
+fn pid(stella: &Stella) -> u32 {
+    stella.at().pid
+}
+
+fn shipped(stella: &Stella) {
+    testkit::wait_for("everything to be shipped", || {
+        stella.metric("otelcol_exporter_sent_spans")
+            >= stella.metric("otelcol_receiver_accepted_spans")
+    });
+}
+
+/// The least of five: from the start of the process to the first acknowledged request.
+fn start_ms(stella: &str) -> f64 {
+    let once = || {
+        let begun = Instant::now();
+        let gateway = Stella::start(stella, "");
+        load(&gateway.at().grpc.to_string(), 1, 0.0);
+        begun.elapsed().as_secs_f64() * 1e3
+    };
+    (0..5).map(|_| once()).fold(f64::INFINITY, f64::min)
+}
