@@ -22,7 +22,7 @@ const MIN_BYTES: usize = 64;
 
 pub(crate) struct Codecs {
     compression: Compression,
-    compressors: Mutex<Vec<Compressor<'static>>>,
+    compressors: Mutex<Vec<Worker>>,
     decompressors: Mutex<Vec<Decompressor<'static>>>,
     buffers: Mutex<Buffers>,
 }
@@ -45,27 +45,22 @@ impl Codecs {
 
     /// The zstd frame of `raw`; `None` if it is better stored as it is.
     pub(crate) fn compress(&self, raw: &[u8]) -> Option<Vec<u8>> {
-        let Compression::Zstd(level) = self.compression else {
-            return None;
-        };
         if raw.len() < MIN_BYTES {
             return None;
         }
         let idle = lock(&self.compressors).pop();
-        let mut compressor = match idle {
-            Some(compressor) => compressor,
-            None => compressor(level).ok()?,
+        let mut worker = match idle {
+            Some(worker) => worker,
+            None => Worker::new(self.compression)?,
         };
         let mut out = self.buffer(zstd_safe::compress_bound(raw.len()));
-        let done = compressor.compress_to_buffer(raw, &mut out);
-        keep(&self.compressors, compressor);
-        match done {
-            Ok(_) if out.len() < raw.len() - raw.len() / 16 => Some(out),
-            Ok(_) | Err(_) => {
-                self.give_back(out);
-                None
-            }
+        let done = worker.compress(raw, &mut out);
+        keep(&self.compressors, worker);
+        if done && out.len() < raw.len() - raw.len() / 16 {
+            return Some(out);
         }
+        self.give_back(out);
+        None
     }
 
     /// The payload of exactly `raw_bytes` bytes in a zstd frame.
@@ -105,6 +100,29 @@ impl Codecs {
         if buffers.bytes + buffer.capacity() <= MAX_IDLE_BYTES {
             buffers.bytes += buffer.capacity();
             buffers.idle.push(buffer);
+        }
+    }
+}
+
+/// What makes frames.
+enum Worker {
+    Fast(press::Compressor),
+    Zstd(Compressor<'static>),
+}
+
+impl Worker {
+    fn new(compression: Compression) -> Option<Self> {
+        match compression {
+            Compression::None => None,
+            Compression::Fast => Some(Worker::Fast(press::Compressor::new())),
+            Compression::Zstd(level) => compressor(level).ok().map(Worker::Zstd),
+        }
+    }
+
+    fn compress(&mut self, raw: &[u8], out: &mut Vec<u8>) -> bool {
+        match self {
+            Worker::Fast(press) => press.compress(raw, out),
+            Worker::Zstd(zstd) => zstd.compress_to_buffer(raw, out).is_ok(),
         }
     }
 }

@@ -25,19 +25,16 @@ pub enum AtLimit {
 }
 
 /// How a block's payload is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// As it is.
     None,
-    /// zstd at this level, which may be negative (less work, larger). A payload that would not
+    /// A zstd frame in one cheap pass that is made for telemetry (see the crate `press`).
+    #[default]
+    Fast,
+    /// libzstd at this level, which may be negative (less work, larger). A payload that would not
     /// get smaller is stored as it is.
     Zstd(i32),
-}
-
-impl Default for Compression {
-    fn default() -> Self {
-        Compression::Zstd(1)
-    }
 }
 
 /// How a journal is kept. Every limit of the crate is here or a constant beside what it limits.

@@ -222,6 +222,7 @@ fn records(mut payload: &[u8]) -> Vec<Vec<u8>> {
 fn options() -> impl Strategy<Value = Options> {
     let compression = prop_oneof![
         Just(Compression::None),
+        Just(Compression::Fast),
         Just(Compression::Zstd(1)),
         Just(Compression::Zstd(-5)),
     ];
