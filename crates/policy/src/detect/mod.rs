@@ -1,0 +1,1 @@
+//! Detectors: what looks like personal data or a secret within a value.

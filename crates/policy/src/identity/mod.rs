@@ -1,0 +1,1 @@
+//! From what a sender has proven to its tenant.

@@ -1,0 +1,1 @@
+//! Redaction policies, and the editor that carries them out on wire bytes.
