@@ -176,10 +176,10 @@ fn extra(
         u32::from(matched.bits),
     );
     bits.flush();
-    let offset_bits = u32::from(offset);
-    bits.add(
-        u64::from(sequence.offset_value) - (1 << offset_bits),
-        offset_bits,
-    );
-    bits.flush();
+    // Mostly the last distance again, which needs none.
+    if offset > 0 {
+        let offset = u32::from(offset);
+        bits.add(u64::from(sequence.offset_value) - (1 << offset), offset);
+        bits.flush();
+    }
 }

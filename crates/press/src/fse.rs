@@ -3,11 +3,15 @@
 
 use crate::bits::BitWriter;
 
+/// More than any of the alphabets has.
+const MAX_SYMBOLS: usize = 64;
+
 /// Encodes symbols of one distribution over `SIZE` states.
 pub(crate) struct Table<const SYMBOLS: usize, const SIZE: usize> {
     /// State to go to, in the order of symbols and of their states.
     next: [u16; SIZE],
-    symbols: [Symbol; SYMBOLS],
+    /// A power of two of them, so that no look-up needs a check.
+    symbols: [Symbol; MAX_SYMBOLS],
 }
 
 #[derive(Clone, Copy)]
@@ -36,7 +40,7 @@ impl<const SYMBOLS: usize, const SIZE: usize> Table<SYMBOLS, SIZE> {
 
     const fn new(counts: &[i16; SYMBOLS]) -> Self {
         let owners = spread::<SYMBOLS, SIZE>(counts);
-        let mut symbols = [Symbol { bits: 0, place: 0 }; SYMBOLS];
+        let mut symbols = [Symbol { bits: 0, place: 0 }; MAX_SYMBOLS];
         let mut first = [0; SYMBOLS];
         let mut total = 0;
         let mut symbol = 0;
@@ -90,7 +94,7 @@ impl<const SYMBOLS: usize, const SIZE: usize> Table<SYMBOLS, SIZE> {
     #[inline(always)]
     fn symbol(&self, symbol: u8) -> Symbol {
         debug_assert!((symbol as usize) < SYMBOLS);
-        self.symbols[(symbol as usize).min(SYMBOLS - 1)]
+        self.symbols[symbol as usize % MAX_SYMBOLS]
     }
 
     #[inline(always)]

@@ -7,13 +7,20 @@
 //! table says where the next bytes were seen before.
 
 use crate::bits::load8;
+use crate::equal::{WINDOW, equal_bytes, equal_mask, part, places_of};
 
-/// Bytes compared at once.
-const WINDOW: usize = 32;
 /// The least match at a known distance.
 const RUN: u32 = 4;
-/// How far one search looks: two windows that overlap, so that no run is missed.
-const REACH: usize = 2 * WINDOW - (RUN as usize - 1);
+/// How far one search looks.
+const REACH: usize = LOOK;
+/// Two windows that overlap, so that no run is missed.
+const LOOK: usize = 2 * WINDOW - (RUN as usize - 1);
+/// How much longer or shorter something may have become to be found without the table.
+const SHIFT: usize = 14;
+/// Where such bytes are taken from.
+const AHEAD: [usize; 2] = [16, 32];
+/// The least match at another distance: its distance must be written.
+const LEAST_SHIFTED: usize = 8;
 /// The end of a block is stored as it is: every load of a search stays inside.
 const TAIL: usize = REACH + 8;
 /// Places remembered: 16 KiB, in the first-level cache.
@@ -92,20 +99,19 @@ impl Matcher {
         let mut anchor = start;
         let mut at = start;
         while at + TAIL <= end {
-            let found = match repeated(src, at, distances.0[0]) {
-                Some(place) => Some((place, distances.0[0])),
-                None => self.seen(src, at, anchor),
+            let last = distances.0[0];
+            let found = match repeated(src, at, last) {
+                Some((place, length)) => Some((place, last, length)),
+                None => match shifted(src, at, anchor, last) {
+                    Some(found) => Some(found),
+                    None => self.seen(src, at, anchor),
+                },
             };
-            let Some((mut place, distance)) = found else {
+            let Some((place, distance, length)) = found else {
                 at += REACH + ((at - anchor) >> 3);
                 continue;
             };
-            while place > anchor && place > distance && src[place - 1] == src[place - distance - 1]
-            {
-                place -= 1;
-            }
-            let length = equal_bytes(src, place, place - distance);
-            literals.extend_from_slice(&src[anchor..place]);
+            copy(src, anchor, place, literals);
             sequences.push(Sequence {
                 literals: (place - anchor) as u32,
                 length: length as u32,
@@ -119,9 +125,10 @@ impl Matcher {
         literals.extend_from_slice(&src[anchor..]);
     }
 
-    /// The first place within reach whose bytes were seen before, and the distance to them.
+    /// The first match with bytes that were seen before, within reach: its place, its distance and
+    /// its length.
     #[inline]
-    fn seen(&mut self, src: &[u8], from: usize, anchor: usize) -> Option<(usize, usize)> {
+    fn seen(&mut self, src: &[u8], from: usize, anchor: usize) -> Option<(usize, usize, usize)> {
         // The longer nothing was found, the fewer places are tried.
         let step = 1 + ((from - anchor) >> 6);
         for place in (from..from + REACH).step_by(step) {
@@ -134,7 +141,7 @@ impl Matcher {
                 && (load8(src, before) ^ bytes) << 16 == 0
                 && place - before <= MAX_DISTANCE
             {
-                return Some((place, place - before));
+                return Some(extended(src, place, place - before, anchor));
             }
         }
         None
@@ -152,57 +159,78 @@ fn slot_of(bytes: u64) -> usize {
     ((bytes << 16).wrapping_mul(PRIME) >> (64 - TABLE_LOG)) as usize
 }
 
-/// The first place within reach of `at` where [`RUN`] bytes equal those at `distance` before.
+/// A match, begun earlier where the bytes before it are equal too.
 #[inline(always)]
-fn repeated(src: &[u8], at: usize, distance: usize) -> Option<usize> {
+fn extended(src: &[u8], mut place: usize, distance: usize, anchor: usize) -> (usize, usize, usize) {
+    let end = place + equal_bytes(src, place, place - distance);
+    while place > anchor && place > distance && src[place - 1] == src[place - distance - 1] {
+        place -= 1;
+    }
+    (place, distance, end - place)
+}
+
+/// The first place within reach of `at` where [`RUN`] bytes equal those at `distance` before, and
+/// how many are equal from there on.
+#[inline(always)]
+fn repeated(src: &[u8], at: usize, distance: usize) -> Option<(usize, usize)> {
     let before = at.checked_sub(distance)?;
-    let next = WINDOW - (RUN as usize - 1);
-    for skip in [0, next] {
-        let mask = equal_mask(src, at + skip, before + skip);
-        let runs = mask & (mask >> 1) & (mask >> 2) & (mask >> 3);
+    let (ahead, behind) = (part::<LOOK>(src, at)?, part::<LOOK>(src, before)?);
+    for skip in [0, LOOK - WINDOW] {
+        let (Some(x), Some(y)) = (part(ahead, skip), part(behind, skip)) else {
+            return None;
+        };
+        let mask = equal_mask(x, y);
+        let pairs = mask & (mask >> 1);
+        let runs = pairs & (pairs >> 2);
         if runs != 0 {
-            return Some(at + skip + runs.trailing_zeros() as usize);
+            let first = runs.trailing_zeros();
+            let length = (mask >> first).trailing_ones() as usize;
+            let place = at + skip + first as usize;
+            // A run up to the window's end may go on.
+            let more = match first as usize + length < WINDOW {
+                true => 0,
+                false => equal_bytes(src, place + length, place + length - distance),
+            };
+            return Some((place, length + more));
         }
     }
     None
 }
 
-/// Bit n tells whether the bytes n after both places are equal.
+/// A match at almost the last distance: what lies between the last match and the next bytes that
+/// repeat has another length than before, by at most [`SHIFT`] bytes. A few bytes that may be
+/// behind it are looked for around the place where they were the last time.
 #[inline(always)]
-fn equal_mask(src: &[u8], a: usize, b: usize) -> u32 {
-    let (Some(a), Some(b)) = (window(src, a), window(src, b)) else {
-        return 0;
-    };
-    // Written for the compiler to make it one comparison of vectors.
-    let mut mask = 0;
-    for n in 0..WINDOW {
-        mask |= u32::from(a[n] == b[n]) << n;
+fn shifted(src: &[u8], at: usize, anchor: usize, distance: usize) -> Option<(usize, usize, usize)> {
+    if distance < WINDOW {
+        return None;
     }
-    mask
-}
-
-#[inline(always)]
-fn window(src: &[u8], at: usize) -> Option<&[u8; WINDOW]> {
-    src.get(at..)?.first_chunk()
-}
-
-/// How many bytes from `a` on equal those from `b` on, up to the end.
-#[inline(always)]
-fn equal_bytes(src: &[u8], a: usize, b: usize) -> usize {
-    let (ahead, behind) = (&src[a..], &src[b..]);
-    let mut length = 0;
-    while let (Some(x), Some(y)) = (
-        ahead.get(length..).and_then(<[u8]>::first_chunk::<8>),
-        behind.get(length..).and_then(<[u8]>::first_chunk::<8>),
-    ) {
-        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
-        if differ != 0 {
-            return length + differ.trailing_zeros() as usize / 8;
+    for ahead in AHEAD {
+        let needle = at + ahead;
+        let around = needle.checked_sub(distance + SHIFT)?;
+        let found = places_of(src, needle, around);
+        if found != 0 {
+            let before = around + found.trailing_zeros() as usize;
+            let (place, distance, length) = extended(src, needle, needle - before, anchor);
+            if length >= LEAST_SHIFTED {
+                return Some((place, distance, length));
+            }
         }
-        length += 8;
     }
-    while length < ahead.len() && ahead[length] == behind[length] {
-        length += 1;
+    None
+}
+
+/// Appends a copy of `src[from..to]`. Most literals are few, so a fixed number of bytes is copied
+/// and what is too much cut off again.
+#[inline(always)]
+fn copy(src: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
+    let length = to - from;
+    match src.get(from..).and_then(<[u8]>::first_chunk::<WINDOW>) {
+        Some(chunk) if length <= WINDOW => {
+            let end = out.len() + length;
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&src[from..to]),
     }
-    length
 }
