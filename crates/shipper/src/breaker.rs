@@ -110,6 +110,23 @@ struct Shared {
     breaker: Breaker,
     deliveries: usize,
     accepted: u64,
+    doubtful: usize,
+    doubtful_bytes: usize,
+}
+
+/// A delivery that waits to see whether others pass, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Doubt<'a> {
+    gate: &'a Gate,
+    bytes: usize,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.gate.lock();
+        shared.doubtful -= 1;
+        shared.doubtful_bytes -= self.bytes;
+    }
 }
 
 impl Gate {
@@ -119,6 +136,8 @@ impl Gate {
                 breaker: Breaker::new(),
                 deliveries: 0,
                 accepted: 0,
+                doubtful: 0,
+                doubtful_bytes: 0,
             }),
             changed: Notify::new(),
         }
@@ -185,6 +204,20 @@ impl Gate {
     /// How many requests the destination has accepted.
     pub(crate) fn accepted(&self) -> u64 {
         self.lock().accepted
+    }
+
+    /// A delivery, of so many bytes, goes on only once others have passed.
+    pub(crate) fn doubt(&self, bytes: usize) -> Doubt<'_> {
+        let mut shared = self.lock();
+        shared.doubtful += 1;
+        shared.doubtful_bytes += bytes;
+        Doubt { gate: self, bytes }
+    }
+
+    /// How many deliveries are in doubt, and their bytes.
+    pub(crate) fn doubtful(&self) -> (usize, usize) {
+        let shared = self.lock();
+        (shared.doubtful, shared.doubtful_bytes)
     }
 
     /// A delivery begins.

@@ -23,7 +23,8 @@ pub struct Config {
     /// message; that of most is 4 MiB.
     pub batch_max_bytes: usize,
     /// Requests in flight at once. Together with the next one they are all that is held in memory:
-    /// at most `(in_flight + 1) * batch_max_bytes`, or a single block where one is larger.
+    /// at most `(in_flight + 1) * batch_max_bytes`, or a single block where one is larger; twice
+    /// that while batches wait to see whether it is they that the destination cannot take.
     pub in_flight: usize,
     /// How failed requests are tried again.
     pub retry: Retry,

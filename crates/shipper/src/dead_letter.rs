@@ -10,10 +10,10 @@
 //! (LOSS-COUNTED). Nothing here ever removes a dead letter; whoever has dealt with one removes its
 //! file.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use crate::batch::{Batch, Chunk};
 use crate::config::DeadLetterConfig;
+use crate::disk::Disk;
 
 #[derive(Serialize)]
 struct Letter<'a> {
@@ -50,15 +51,21 @@ pub(crate) struct PutAside {
 pub(crate) struct DeadLetters {
     name: String,
     config: DeadLetterConfig,
+    disk: Disk,
     /// One writer at a time.
     writing: Mutex<()>,
 }
 
 impl DeadLetters {
     pub(crate) fn new(name: &str, config: DeadLetterConfig) -> Self {
+        Self::with_disk(name, config, Disk::default())
+    }
+
+    pub(crate) fn with_disk(name: &str, config: DeadLetterConfig, disk: Disk) -> Self {
         DeadLetters {
             name: name.to_owned(),
             config,
+            disk,
             writing: Mutex::new(()),
         }
     }
@@ -90,7 +97,9 @@ impl DeadLetters {
         let mut json = Vec::new();
         let readable = ::otlp::json::encode(piece.signal, &chunk.bytes, &mut json).is_ok();
         let letter = Letter {
-            time: jiff::Timestamp::now().to_string(),
+            time: jiff::Timestamp::try_from(self.disk.now())
+                .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+                .to_string(),
             destination: &self.name,
             tenant: piece.tenant.as_str(),
             signal: piece.signal.as_str(),
@@ -112,33 +121,48 @@ impl DeadLetters {
     }
 
     fn append(&self, lines: &[u8]) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.config.dir)?;
-        let path = self.path("");
+        let dir = &self.config.dir;
+        self.disk.make_dir(dir)?;
+        let path = dir.join(format!("{}.jsonl", self.name));
         let size = fs::metadata(&path).map_or(0, |file| file.len());
         if size > 0 && size + lines.len() as u64 > self.config.rotate_bytes {
-            let now = jiff::Timestamp::now().strftime("-%Y-%m-%dT%H-%M-%S%.9fZ");
-            fs::rename(&path, self.path(&now.to_string()))?;
+            self.disk.close(&path, &self.name, "jsonl")?;
         }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)?;
-        let before = file.metadata()?.len();
-        let written = file.write_all(lines).and_then(|()| file.sync_all());
+        let file = self.disk.open(&path)?;
+        let end = self.cut_torn_line(&file, &path)?;
+        let written = self
+            .disk
+            .write_at(&file, &path, lines, end)
+            .and_then(|()| self.disk.sync(&file, &path));
         if written.is_err() {
-            // Half a line would make the next one unreadable.
-            let _ = file.set_len(before);
+            // Half a line would make the next one unreadable; if this fails too, the next write
+            // cuts it off.
+            let _ = self.disk.truncate(&file, &path, end);
         }
         written?;
-        File::open(&self.config.dir)?.sync_all()
+        self.disk.sync_dir(dir)
     }
 
-    fn path(&self, suffix: &str) -> PathBuf {
-        self.config.dir.join(format!("{}{suffix}.jsonl", self.name))
+    /// Cuts off a line that a crash or a full disk left torn, and returns the file's length. Its
+    /// letter is put aside again, since the cursor has not moved.
+    fn cut_torn_line(&self, file: &File, path: &Path) -> io::Result<u64> {
+        const STEP: usize = 4096;
+        let length = file.metadata()?.len();
+        let (mut end, mut buffer) = (length, [0; STEP]);
+        while end > 0 {
+            let from = end.saturating_sub(STEP as u64);
+            let piece = buffer.get_mut(..(end - from) as usize).unwrap_or_default();
+            file.read_exact_at(piece, from)?;
+            if let Some(at) = memchr::memrchr(b'\n', piece) {
+                end = from + at as u64 + 1;
+                break;
+            }
+            end = from;
+        }
+        if end < length {
+            self.disk.truncate(file, path, end)?;
+        }
+        Ok(end)
     }
 
     /// Bytes of this shipper's files: `NAME.jsonl` and `NAME-<time>.jsonl`.
@@ -171,3 +195,6 @@ impl DeadLetters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ident::Signal;
 use meter::CounterVec;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ pub(crate) struct Context {
     pub name: String,
     pub destination: Box<dyn Destination>,
     pub gate: Gate,
+    /// A permit for each request that may be in flight.
+    pub requests: Semaphore,
     pub retry: Retry,
     pub max_bytes: usize,
     pub dead_letters: Arc<DeadLetters>,
@@ -54,7 +57,9 @@ enum Attempted {
 pub(crate) async fn deliver(context: &Context, batch: Batch) -> Delivered {
     let begun = Instant::now();
     let mut backoff = Backoff::default();
+    let bytes = batch.bytes();
     let mut work = Narrowing::new(batch, context.max_bytes);
+    let mut doubt = None;
     while let Some(piece) = work.next() {
         let whole = work.is_whole();
         let failure = match attempt(context, &piece.batch, whole, begun).await {
@@ -81,13 +86,15 @@ pub(crate) async fn deliver(context: &Context, batch: Batch) -> Delivered {
             );
         }
         match narrowed {
-            Narrowed::GoOn => {}
+            Narrowed::GoOn => doubt = None,
             Narrowed::Culprit(culprit) => {
                 if !context.put_aside(culprit, &failure).await {
                     return Delivered::Left;
                 }
             }
             Narrowed::Wait => {
+                // It must not keep those from being sent that would decide about it.
+                doubt.get_or_insert_with(|| context.gate.doubt(bytes));
                 let delay = backoff.next(&context.retry, failure.retry_after, rand::random());
                 if context.is_too_late(begun, delay) {
                     // All that is left, or it would wait again and again.
@@ -100,6 +107,7 @@ pub(crate) async fn deliver(context: &Context, batch: Batch) -> Delivered {
             }
         }
     }
+    drop(doubt);
     context.gate.end();
     Delivered::All
 }
@@ -108,13 +116,14 @@ pub(crate) async fn deliver(context: &Context, batch: Batch) -> Delivered {
 async fn attempt(context: &Context, piece: &Batch, whole: bool, begun: Instant) -> Attempted {
     let mut backoff = Backoff::default();
     loop {
-        tokio::select! {
+        let leave = tokio::select! {
             biased;
             () = context.stop.cancelled() => return Attempted::Left,
-            () = context.gate.enter() => {}
-        }
+            leave = context.leave_to_send() => leave,
+        };
         let sent = Instant::now();
         let answer = context.destination.send(piece).await;
+        drop(leave);
         context
             .metrics
             .seconds
@@ -138,7 +147,14 @@ async fn attempt(context: &Context, piece: &Batch, whole: bool, begun: Instant) 
                 context.answered(false);
                 context.gate.paused(delay);
             }
-            Class::Transient => context.failed(&failure, delay, false),
+            Class::Transient => {
+                context.failed(&failure, delay, false);
+                if failure.retry_after.is_some() {
+                    // `UNAVAILABLE` with RetryInfo and 503 with Retry-After are throttling too: the
+                    // delay is meant for every request.
+                    context.gate.paused(delay);
+                }
+            }
             Class::Misconfigured => context.failed(&failure, delay, true),
         }
         context.show_breaker();
@@ -157,6 +173,15 @@ async fn attempt(context: &Context, piece: &Batch, whole: bool, begun: Instant) 
 }
 
 impl Context {
+    /// Waits until fewer requests are in flight than may be, and then at the gate: what the answers
+    /// to those before said counts for this one too.
+    async fn leave_to_send(&self) -> Option<SemaphorePermit<'_>> {
+        let permit = self.requests.acquire().await;
+        self.gate.enter().await;
+        // It is never closed.
+        permit.ok()
+    }
+
     /// Waits for another try. Returns `false` if the shutdown came first.
     async fn wait(&self, delay: Duration) -> bool {
         self.metrics.retries.with_label_values(&[&self.name]).inc();

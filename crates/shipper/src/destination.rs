@@ -63,6 +63,8 @@ pub(crate) struct Failure {
 
 /// The longest message kept of an answer.
 const MAX_MESSAGE_BYTES: usize = 512;
+/// What a message ends in that was cut short.
+pub(crate) const CUT: char = '…';
 
 impl Failure {
     pub(crate) fn new(class: Class, code: impl Into<String>, message: &str) -> Self {
@@ -90,7 +92,7 @@ pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for char in text.chars() {
         if line.len() + char.len_utf8() > MAX_MESSAGE_BYTES {
-            line.push('…');
+            line.push(CUT);
             break;
         }
         line.push(if char.is_control() { ' ' } else { char });
@@ -106,7 +108,7 @@ mod tests {
     fn messages_are_short_and_on_one_line() {
         let line = one_line(&format!("a\nb\u{1b}[31m{}", "é".repeat(1000)));
         assert!(line.starts_with("a b [31mé"));
-        assert!(line.len() <= MAX_MESSAGE_BYTES + '…'.len_utf8());
+        assert!(line.len() <= MAX_MESSAGE_BYTES + CUT.len_utf8());
     }
 
     #[test]

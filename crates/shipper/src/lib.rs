@@ -1,6 +1,8 @@
 //! Carries the journal to destinations, each from a durable cursor of its own.
 //!
 //! # What it guarantees
+//! The suite in `conformance/` proves these for every destination.
+//!
 //! - **RESTARTABLE**: everything in the journal arrives at least once. The cursor moves only over
 //!   contiguous data that the destination acknowledged; after a restart reading goes on there.
 //! - **BOUNDED**: bytes and blocks held, requests in flight, answers read, files open and dead
@@ -27,10 +29,13 @@
 mod batch;
 mod breaker;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod connector;
 mod dead_letter;
 mod deliver;
 mod destination;
+mod disk;
 pub mod file;
 mod ledger;
 mod metrics;

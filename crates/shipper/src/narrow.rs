@@ -30,7 +30,7 @@ pub(crate) struct Piece {
     pub batch: Batch,
     /// Unclear refusals so far.
     tries: u32,
-    /// How many requests the destination had accepted at the last of them.
+    /// How many requests the destination had accepted at the first of them.
     accepted: u64,
 }
 
@@ -100,13 +100,15 @@ impl Narrowing {
 
     /// A piece was refused, and it is unclear whether for what it holds. It is split, which harms
     /// nothing; but a single item is put aside only if the destination has `accepted` more requests
-    /// between two refusals of it, so that a destination in trouble turns no good data into dead
+    /// since its first refusal, so that a destination in trouble turns no good data into dead
     /// letters.
     pub(crate) fn unclear(&mut self, mut piece: Piece, accepted: u64) -> Narrowed {
         let whole = self.is_whole();
         let others_pass = piece.tries > 0 && accepted > piece.accepted;
+        if piece.tries == 0 {
+            piece.accepted = accepted;
+        }
         piece.tries += 1;
-        piece.accepted = accepted;
         if whole && piece.tries < WHOLE_TRIES {
             self.pieces.push(piece);
             return Narrowed::Wait;

@@ -35,6 +35,10 @@ impl Default for Retry {
 /// stop a shipper for years.
 pub(crate) const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
 
+/// The least that a destination can make us wait. `Retry-After: 0`, or a date that its slow clock
+/// puts into the past, would otherwise have us ask without a pause.
+pub(crate) const MIN_SERVER_DELAY: Duration = Duration::from_millis(100);
+
 /// The waits of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
@@ -50,7 +54,7 @@ impl Backoff {
         let interval = grown.min(max);
         self.failures = self.failures.saturating_add(1);
         if let Some(asked) = asked {
-            return asked.min(MAX_SERVER_DELAY);
+            return asked.clamp(MIN_SERVER_DELAY, MAX_SERVER_DELAY);
         }
         let jitter = retry.jitter.clamp(0.0, 1.0);
         let wait = interval * (1.0 - jitter + 2.0 * jitter * random.clamp(0.0, 1.0));
@@ -91,7 +95,7 @@ mod tests {
         let asked = |backoff: &mut Backoff, secs| {
             backoff.next(&retry, Some(Duration::from_secs(secs)), 0.3)
         };
-        assert_eq!(asked(&mut backoff, 0), Duration::ZERO);
+        assert_eq!(asked(&mut backoff, 0), MIN_SERVER_DELAY);
         assert_eq!(asked(&mut backoff, 90), Duration::from_secs(90));
         assert_eq!(asked(&mut backoff, u64::MAX), MAX_SERVER_DELAY);
     }

@@ -1,37 +1,34 @@
 //! A shipper: reads the journal, keeps deliveries going, moves the cursor.
 //!
 //! One task runs [`Shipper::run`]; it alone touches the consumer and the ledger. Each delivery is a
-//! task of its own ([`deliver`]).
+//! task of its own ([`crate::deliver`]).
 //!
 //! BOUNDED: it reads on only while what is held stays below the limit. When a delivery gives back
 //! its batch because the destination is down, everything that waits is forgotten and read again
 //! later.
 
+mod run;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use ident::Signal;
-use journal::{Consumer, Journal, ReadError, Start};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+use journal::{Consumer, Journal, Start};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Assembler, Batch};
 use crate::breaker::Gate;
 use crate::config::{Config, ConfigError, DestinationConfig};
 use crate::connector::Connector;
 use crate::dead_letter::DeadLetters;
-use crate::deliver::{Context, Delivered, deliver};
+use crate::deliver::Context;
 use crate::destination::Destination;
-use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::status::{BreakerState, Status, StatusHandle};
+use crate::status::{Status, StatusHandle};
 use crate::{file, otlp};
-
-/// The most blocks that are read and not dealt with.
-const MAX_BLOCKS: usize = 8192;
-/// How often lag and the like are looked at.
-const TICK: Duration = Duration::from_secs(1);
+use run::Run;
 
 /// Carries the journal to one destination.
 pub struct Shipper {
@@ -88,6 +85,7 @@ impl Shipper {
             name: config.name,
             destination,
             gate: Gate::new(),
+            requests: Semaphore::new(in_flight),
             retry: config.retry,
             max_bytes: config.batch_max_bytes,
             dead_letters: Arc::new(dead_letters),
@@ -118,316 +116,9 @@ impl Shipper {
     pub async fn run(self, shutdown: CancellationToken) {
         let context = Arc::clone(&self.context);
         context.status.update(|status| status.running = true);
-        let mut run = Run {
-            assembler: Assembler::new(context.max_bytes),
-            ledger: Ledger::default(),
-            deliveries: JoinSet::new(),
-            held_bytes: 0,
-            reading: Reading::On,
-            left: false,
-            deadline: None,
-            upkeep: None,
-            shipper: self,
-        };
+        let mut run = Run::new(self);
         run.until(&shutdown).await;
         run.wind_up().await;
         context.status.update(|status| status.running = false);
-    }
-}
-
-/// Where reading is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    /// There may be more.
-    On,
-    /// All was read that there was.
-    AtEnd,
-    /// The disk refused; tried again at the next tick.
-    Faulty,
-    /// The journal is closed and all was read.
-    Closed,
-}
-
-/// A delivery's end: how, its blocks in the ledger, its bytes.
-type Ended = (Delivered, Vec<u64>, usize);
-
-/// A shipper that runs.
-struct Run {
-    shipper: Shipper,
-    assembler: Assembler,
-    ledger: Ledger,
-    deliveries: JoinSet<Ended>,
-    /// Bytes of the batches that are being delivered.
-    held_bytes: usize,
-    reading: Reading,
-    /// A delivery gave back its batch.
-    left: bool,
-    /// When the shutdown must be over, once it has begun.
-    deadline: Option<Instant>,
-    /// The destination's upkeep, if it runs.
-    upkeep: Option<JoinHandle<()>>,
-}
-
-impl Run {
-    /// Ships until the shutdown, and then what is left.
-    async fn until(&mut self, shutdown: &CancellationToken) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            self.reap();
-            self.fill().await;
-            self.dispatch();
-            let idle = self.deliveries.is_empty() && self.assembler.blocks() == 0;
-            let ended = self.reading == Reading::Closed && idle && !self.left;
-            let drained = idle && self.reading != Reading::On;
-            let down = self.shipper.context.gate.state() != BreakerState::Closed;
-            if ended || (self.deadline.is_some() && (drained || down)) {
-                return;
-            }
-            let waits_for_more = self.reading == Reading::AtEnd;
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled(), if self.deadline.is_none() => {
-                    self.deadline = Some(Instant::now() + self.shipper.drain);
-                    // Appends may have come since the end was reached.
-                    self.reading = Reading::On;
-                }
-                () = sleep_until(self.deadline), if self.deadline.is_some() => return,
-                Some(ended) = self.deliveries.join_next() => self.ended(ended),
-                () = self.shipper.consumer.changed(), if waits_for_more => {
-                    self.reading = Reading::On;
-                }
-                _ = tick.tick() => self.tick(),
-            }
-        }
-    }
-
-    /// Ends what is in flight, for as long as that may take, and makes the cursor durable.
-    async fn wind_up(&mut self) {
-        self.shipper.context.stop.cancel();
-        let deadline = self
-            .deadline
-            .unwrap_or_else(|| Instant::now() + self.shipper.drain);
-        while let Ok(Some(ended)) =
-            tokio::time::timeout_at(deadline, self.deliveries.join_next()).await
-        {
-            self.ended(ended);
-        }
-        self.deliveries.shutdown().await;
-        self.show_lag();
-        if let Err(error) = self.shipper.consumer.flush() {
-            tracing::warn!(
-                shipper = self.shipper.context.name,
-                error = error.to_string(),
-                "the cursor could not be written; some data will be shipped again"
-            );
-        }
-    }
-
-    /// How many deliveries may run.
-    fn slots(&self) -> usize {
-        match self.shipper.context.gate.state() {
-            BreakerState::Closed => self.shipper.in_flight,
-            BreakerState::Open | BreakerState::HalfOpen => 1,
-        }
-    }
-
-    /// Reads on, as far as limits allow.
-    async fn fill(&mut self) {
-        if self.left {
-            if !self.deliveries.is_empty() {
-                return;
-            }
-            self.rewind();
-        }
-        let max_bytes = self.shipper.context.max_bytes;
-        while self.reading == Reading::On {
-            let limit = match self.shipper.context.gate.state() {
-                BreakerState::Closed => max_bytes.saturating_mul(self.shipper.in_flight + 1),
-                BreakerState::Open | BreakerState::HalfOpen => max_bytes,
-            };
-            if self.assembler.bytes() + self.held_bytes >= limit
-                || self.assembler.bytes() >= max_bytes
-                || self.ledger.len() >= MAX_BLOCKS
-            {
-                break;
-            }
-            self.read_one().await;
-            // As soon as a batch is full, it goes.
-            self.dispatch_full();
-        }
-    }
-
-    async fn read_one(&mut self) {
-        match self.shipper.consumer.advance().await {
-            Ok(Some(block)) => {
-                if let Some(entry) = self.ledger.add(block.position, block.next) {
-                    self.assembler.push(block, entry);
-                } else {
-                    self.commit();
-                }
-            }
-            Ok(None) => {
-                self.reading = Reading::AtEnd;
-                if self.ledger.len() == 0 {
-                    // Lag is seen to end at once, not at the next tick.
-                    self.show_lag();
-                }
-            }
-            Err(ReadError::Closed) => self.reading = Reading::Closed,
-            Err(error) => {
-                self.reading = Reading::Faulty;
-                let error = error.to_string();
-                self.shipper.context.note(&error);
-                tracing::error!(
-                    shipper = self.shipper.context.name,
-                    error,
-                    "cannot read the journal"
-                );
-            }
-        }
-    }
-
-    fn dispatch_full(&mut self) {
-        while !self.left
-            && self.deliveries.len() < self.slots()
-            && let Some(batch) = self.assembler.pop_full()
-        {
-            self.start(batch);
-        }
-    }
-
-    /// Sends what there is, full or not: nothing waits for company while there is a free slot.
-    fn dispatch(&mut self) {
-        while !self.left
-            && self.deliveries.len() < self.slots()
-            && let Some(batch) = self.assembler.pop()
-        {
-            self.start(batch);
-        }
-    }
-
-    fn start(&mut self, batch: Batch) {
-        let context = Arc::clone(&self.shipper.context);
-        let entries: Vec<u64> = batch.chunks.iter().map(|chunk| chunk.entry).collect();
-        let bytes = batch.bytes();
-        self.held_bytes += bytes;
-        context.gate.begin();
-        self.deliveries.spawn(async move {
-            let delivered = deliver(&context, batch).await;
-            (delivered, entries, bytes)
-        });
-        self.show_held();
-    }
-
-    fn reap(&mut self) {
-        while let Some(ended) = self.deliveries.try_join_next() {
-            self.ended(ended);
-        }
-    }
-
-    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        match ended {
-            Ok((delivered, entries, bytes)) => {
-                self.held_bytes -= bytes;
-                match delivered {
-                    Delivered::All => entries.iter().for_each(|entry| self.ledger.done(*entry)),
-                    Delivered::Left => self.give_back(),
-                }
-            }
-            Err(error) => {
-                // A panic, which is a mistake in this program. The batch is read again.
-                tracing::error!(
-                    shipper = self.shipper.context.name,
-                    error = error.to_string(),
-                    "a delivery was aborted"
-                );
-                self.shipper.context.gate.end();
-                self.give_back();
-            }
-        }
-        self.commit();
-        self.show_held();
-    }
-
-    /// A batch was not dealt with: what waits is forgotten, to be read again with it.
-    fn give_back(&mut self) {
-        self.left = true;
-        self.assembler.clear();
-    }
-
-    fn rewind(&mut self) {
-        self.left = false;
-        self.held_bytes = 0;
-        self.ledger.rewind();
-        let position = self.shipper.consumer.position();
-        self.shipper.consumer.seek(position);
-        self.reading = Reading::On;
-    }
-
-    fn commit(&mut self) {
-        if let Some(upto) = self.ledger.advance() {
-            self.shipper.consumer.commit(upto);
-        }
-        if self.reading == Reading::AtEnd && self.ledger.len() == 0 {
-            // Now the cursor may move over what the filter did not want.
-            self.reading = Reading::On;
-        }
-    }
-
-    fn tick(&mut self) {
-        if self.reading == Reading::Faulty {
-            self.reading = Reading::On;
-        }
-        self.show_lag();
-        self.shipper.context.show_breaker();
-        if self.upkeep.as_ref().is_none_or(JoinHandle::is_finished) {
-            let context = Arc::clone(&self.shipper.context);
-            let tick = move || context.destination.tick();
-            self.upkeep = Some(tokio::task::spawn_blocking(tick));
-        }
-    }
-
-    fn show_held(&self) {
-        let context = &self.shipper.context;
-        let metrics = &context.metrics;
-        let name = &[context.name.as_str()];
-        let bytes = self.held_bytes + self.assembler.bytes();
-        metrics.held_bytes.with_label_values(name).set(bytes as f64);
-        let in_flight = self.deliveries.len();
-        metrics
-            .in_flight
-            .with_label_values(name)
-            .set(in_flight as f64);
-        context.status.update(|status| status.in_flight = in_flight);
-    }
-
-    fn show_lag(&self) {
-        let lag = self.shipper.consumer.status();
-        let context = &self.shipper.context;
-        let metrics = &context.metrics;
-        let name = &[context.name.as_str()];
-        let seconds = lag.lag.as_secs_f64();
-        metrics
-            .queue_size
-            .with_label_values(name)
-            .set(lag.lag_bytes as f64);
-        metrics
-            .queue_capacity
-            .with_label_values(name)
-            .set(self.shipper.queue_capacity as f64);
-        metrics.lag_seconds.with_label_values(name).set(seconds);
-        context.status.update(|status| {
-            status.position = lag.position;
-            status.lag_bytes = lag.lag_bytes;
-            status.lag_seconds = seconds;
-        });
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

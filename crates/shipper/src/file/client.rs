@@ -11,13 +11,15 @@ use std::time::{Duration, SystemTime};
 use ident::{Signal, TenantId};
 
 use super::config::Config;
-use super::disk::Disk;
 use super::encode::{EncodeError, encode};
-use super::recover::sound_length;
+use super::recover::{sound_after, sound_length};
 use crate::batch::Batch;
+use crate::disk::Disk;
 
 /// The most files that are open at once.
 const MAX_OPEN: usize = 64;
+/// How often the folder is looked through for files that nobody writes to any more.
+const SWEEP: Duration = Duration::from_secs(60);
 /// Buffers that grew beyond this for one batch are given back.
 const MAX_BUFFER_BYTES: usize = 8 << 20;
 
@@ -41,6 +43,7 @@ pub(super) struct Folder {
     disk: Disk,
     open: HashMap<(TenantId, Signal), Open>,
     uses: u64,
+    swept: Option<SystemTime>,
     out: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -52,6 +55,7 @@ impl Folder {
             disk,
             open: HashMap::new(),
             uses: 0,
+            swept: None,
             out: Vec::new(),
             scratch: Vec::new(),
         }
@@ -116,9 +120,23 @@ impl Folder {
         let before = file.metadata()?.len();
         let length = sound_length(&file, &self.config, *signal)?;
         if length < before {
+            let (shown, bytes) = (path.display().to_string(), before - length);
+            if sound_after(&file, &self.config, *signal, length)? {
+                // No crash does that. What is there was acknowledged: it is not ours to remove.
+                tracing::error!(
+                    file = shown,
+                    offset = length,
+                    "damaged in the middle; it is closed as it is, and another file begun"
+                );
+                self.disk
+                    .close(&path, signal.as_str(), self.config.extension())?;
+                drop(file);
+                self.disk.sync_dir(&dir)?;
+                return self.open_file(&(tenant.clone(), *signal));
+            }
             tracing::warn!(
-                file = path.display().to_string(),
-                bytes = before - length,
+                file = shown,
+                bytes,
                 "cut off the end that a crash left torn; it is shipped again"
             );
             self.disk.truncate(&file, &path, length)?;
@@ -130,7 +148,7 @@ impl Folder {
         }
         let metadata = file.metadata()?;
         let begun = match length {
-            0 => SystemTime::now(),
+            0 => self.disk.now(),
             _ => metadata.created().or_else(|_| metadata.modified())?,
         };
         Ok(Open {
@@ -144,7 +162,11 @@ impl Folder {
     }
 
     fn is_old(&self, open: &Open) -> bool {
-        open.length > 0 && age(open.begun) >= self.config.rotate_age
+        open.length > 0 && self.age(open.begun) >= self.config.rotate_age
+    }
+
+    fn age(&self, since: SystemTime) -> Duration {
+        self.disk.now().duration_since(since).unwrap_or_default()
     }
 
     /// Closes the file that was not used for the longest time, if too many are open.
@@ -165,9 +187,8 @@ impl Folder {
         };
         open.cut_back(&self.disk)?;
         let dir = open.path.parent().unwrap_or(&self.config.path).to_owned();
-        let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.9fZ");
-        let name = format!("{}-{time}.{}", key.1, self.config.extension());
-        self.disk.rename(&open.path, &dir.join(name))?;
+        self.disk
+            .close(&open.path, key.1.as_str(), self.config.extension())?;
         self.open.remove(key);
         self.disk.sync_dir(&dir)?;
         self.remove_old(&dir, key.1);
@@ -188,6 +209,46 @@ impl Folder {
                 tracing::warn!(error, "a file that is old enough could not be closed");
             }
         }
+        let due = self.swept.is_none_or(|last| self.age(last) >= SWEEP);
+        if due {
+            self.swept = Some(self.disk.now());
+            self.sweep();
+        }
+    }
+
+    /// The same for files of tenants that send nothing: left open by a restart, or closed.
+    fn sweep(&mut self) {
+        let tenants = fs::read_dir(&self.config.path).into_iter().flatten();
+        for entry in tenants.flatten() {
+            let name = entry.file_name();
+            let Some(Ok(tenant)) = name.to_str().map(str::parse::<TenantId>) else {
+                continue;
+            };
+            for signal in Signal::ALL {
+                self.remove_old(&entry.path(), signal);
+                let key = (tenant.clone(), signal);
+                if let Err(error) = self.close_if_old(key, &entry.path()) {
+                    let error = error.to_string();
+                    tracing::warn!(error, "a file that is old enough could not be closed");
+                }
+            }
+        }
+    }
+
+    /// Closes a file that is not open here.
+    fn close_if_old(&mut self, key: (TenantId, Signal), dir: &Path) -> io::Result<()> {
+        let path = dir.join(format!("{}.{}", key.1, self.config.extension()));
+        let Ok(metadata) = fs::metadata(path) else {
+            return Ok(());
+        };
+        let begun = metadata.created().or_else(|_| metadata.modified())?;
+        let old = self.age(begun) >= self.config.rotate_age;
+        if !old || metadata.len() == 0 || self.open.contains_key(&key) {
+            return Ok(());
+        }
+        let open = self.open_file(&key)?;
+        self.open.insert(key.clone(), open);
+        self.rotate(&key)
     }
 
     fn remove_old(&self, dir: &Path, signal: Signal) {
@@ -204,7 +265,7 @@ impl Folder {
         for (i, path) in closed.iter().enumerate() {
             let too_old = self.config.keep_age.is_some_and(|keep| {
                 let closed = fs::metadata(path).and_then(|file| file.modified());
-                closed.is_ok_and(|time| age(time) > keep)
+                closed.is_ok_and(|time| self.age(time) > keep)
             });
             if (i < excess || too_old)
                 && let Err(error) = self.disk.remove(path)
@@ -214,10 +275,6 @@ impl Folder {
             }
         }
     }
-}
-
-fn age(since: SystemTime) -> Duration {
-    since.elapsed().unwrap_or_default()
 }
 
 fn closed_files(dir: &Path, signal: Signal, extension: &str) -> Vec<PathBuf> {

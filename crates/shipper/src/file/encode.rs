@@ -1,4 +1,7 @@
 //! What is written for a batch: each of its blocks as one line or one length-delimited message.
+//!
+//! Only what recovery takes for sound is written: a block that is no well-formed request, or holds
+//! nothing at all, would end the file there at the next start.
 
 use std::io::{self, Write};
 
@@ -29,6 +32,9 @@ pub(super) fn encode(
     }
     scratch.clear();
     plain(batch, config.format, scratch)?;
+    if scratch.is_empty() {
+        return Ok(());
+    }
     let mut frame = ::zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?;
     // So that a frame whose pages never reached the disk is told from a sound one.
     frame.include_checksum(true)?;
@@ -39,13 +45,15 @@ pub(super) fn encode(
 }
 
 fn plain(batch: &Batch, format: Format, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    for chunk in &batch.chunks {
+    let chunks = batch.chunks.iter();
+    for chunk in chunks.filter(|chunk| !chunk.bytes.is_empty()) {
         match format {
             Format::Json => {
                 ::otlp::json::encode(batch.signal, &chunk.bytes, out)?;
                 out.push(b'\n');
             }
             Format::Proto => {
+                ::otlp::check(batch.signal, &chunk.bytes)?;
                 let length = u32::try_from(chunk.bytes.len())
                     .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
                 out.extend_from_slice(&length.to_be_bytes());

@@ -2,25 +2,26 @@
 
 mod client;
 mod config;
-mod disk;
 mod encode;
 mod recover;
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use config::{Compression, Config, Format};
 
 use crate::batch::Batch;
 use crate::destination::{Accepted, Answering, Class, Destination, Failure};
+use crate::disk::Disk;
 use client::Folder;
-use disk::Disk;
 use encode::EncodeError;
 
 /// Files in a folder.
 pub(crate) struct Files {
+    path: PathBuf,
     folder: Arc<Mutex<Folder>>,
 }
 
@@ -32,6 +33,7 @@ impl Files {
     pub(crate) fn with_disk(config: &Config, disk: Disk) -> Self {
         let folder = Folder::new(config.clone(), disk);
         Files {
+            path: config.path.clone(),
             folder: Arc::new(Mutex::new(folder)),
         }
     }
@@ -50,18 +52,20 @@ impl Files {
                 "malformed",
                 &error.to_string(),
             )),
-            Ok(Err(EncodeError::Io(error))) => Err(failure(&error)),
+            Ok(Err(EncodeError::Io(error))) => Err(failure(&self.path, &error)),
             Err(_) => Err(Failure::new(Class::Transient, "", "the writer was stopped")),
         }
     }
 }
 
 /// A disk that refuses does so whatever the data is.
-fn failure(error: &io::Error) -> Failure {
+fn failure(path: &Path, error: &io::Error) -> Failure {
     let class = match error.kind() {
         io::ErrorKind::PermissionDenied
         | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::NotADirectory => Class::Misconfigured,
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::ResourceBusy => Class::Misconfigured,
         _ => Class::Transient,
     };
     let hint = match error.kind() {
@@ -71,9 +75,14 @@ fn failure(error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             " (hint: give the user that runs stella the right to write there)"
         }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            " (hint: there is a file where a folder should be; move it, or choose another folder)"
+        }
+        io::ErrorKind::ResourceBusy => " (hint: give each shipper a folder of its own)",
         _ => "",
     };
-    Failure::new(class, "", &format!("cannot write: {error}{hint}"))
+    let text = format!("cannot write in {}: {error}{hint}", path.display());
+    Failure::new(class, "", &text)
 }
 
 impl Destination for Files {

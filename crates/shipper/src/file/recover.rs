@@ -1,7 +1,10 @@
 //! Where a file that a crash left behind is sound up to.
 //!
 //! Every write is synced before the next one begins, so only what the last write wrote can be torn:
-//! cut short, or with pages of zeros where bytes never reached the disk.
+//! cut short, or with pages of zeros where bytes never reached the disk. Zeros within a string of an
+//! uncompressed protobuf message cannot be told from its text; the message is shipped again anyway.
+//!
+//! Damage that has sound data after it is something else: see [`sound_after`].
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -22,6 +25,112 @@ pub(super) fn sound_length(file: &File, config: &Config, signal: Signal) -> io::
         (Compression::None, Format::Json) => lines(&mut reader),
         (Compression::None, Format::Proto) => messages(&mut reader, length, signal),
         (Compression::Zstd, _) => frames(&mut reader, length),
+    }
+}
+
+/// Whether anything sound follows the damage at `from`. Then the damage is not a torn write, and
+/// what follows was acknowledged.
+pub(super) fn sound_after(
+    file: &File,
+    config: &Config,
+    signal: Signal,
+    from: u64,
+) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    reader.seek(SeekFrom::Start(from))?;
+    match (config.compression, config.format) {
+        (Compression::None, Format::Json) => line_after(&mut reader),
+        (Compression::None, Format::Proto) => message_after(&mut reader, length - from, signal),
+        (Compression::Zstd, _) => frame_after(&mut reader, from + 1),
+    }
+}
+
+/// A whole line without zero bytes that looks like an object, after the line that is damaged.
+fn line_after(reader: &mut impl BufRead) -> io::Result<bool> {
+    // Of the line so far: its first and last bytes, and whether it can be one.
+    let (mut first, mut last, mut clean) = (None, 0, false);
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(false);
+        }
+        for byte in buffer {
+            match byte {
+                b'\n' if clean && first == Some(b'{') && last == b'}' => return Ok(true),
+                b'\n' => (first, last, clean) = (None, 0, true),
+                0 => clean = false,
+                byte => {
+                    first = first.or(Some(*byte));
+                    last = *byte;
+                }
+            }
+        }
+        let taken = buffer.len();
+        reader.consume(taken);
+    }
+}
+
+/// A sound message after one whose length is right and whose content is not. Where the length is
+/// damaged, there is no telling.
+fn message_after(reader: &mut impl Read, mut left: u64, signal: Signal) -> io::Result<bool> {
+    let mut message = Vec::new();
+    let mut after_damage = false;
+    while left >= 4 {
+        let mut prefix = [0; 4];
+        reader.read_exact(&mut prefix)?;
+        left -= 4;
+        let size = u64::from(u32::from_be_bytes(prefix));
+        if size == 0 || size > left || size > MAX_MESSAGE_BYTES {
+            return Ok(false);
+        }
+        message.clear();
+        reader.take(size).read_to_end(&mut message)?;
+        left -= size;
+        if after_damage && ::otlp::check(signal, &message).is_ok() {
+            return Ok(true);
+        }
+        after_damage = true;
+    }
+    Ok(false)
+}
+
+/// A frame that can be read, wherever it begins.
+fn frame_after(reader: &mut (impl BufRead + Seek), from: u64) -> io::Result<bool> {
+    const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    let mut at = from;
+    loop {
+        let Some(found) = find(reader, at, MAGIC)? else {
+            return Ok(false);
+        };
+        reader.seek(SeekFrom::Start(found))?;
+        let mut frame = ::zstd::stream::read::Decoder::with_buffer(&mut *reader)?.single_frame();
+        match io::copy(&mut frame, &mut io::sink()) {
+            Ok(_) => return Ok(true),
+            Err(error) if is_damage(&error) => at = found + 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Where these four bytes next are.
+fn find(reader: &mut (impl BufRead + Seek), from: u64, bytes: [u8; 4]) -> io::Result<Option<u64>> {
+    reader.seek(SeekFrom::Start(from))?;
+    let (mut at, mut seen) = (from, 0u32);
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        for byte in buffer {
+            seen = (seen << 8) | u32::from(*byte);
+            at += 1;
+            if seen == u32::from_be_bytes(bytes) && at >= from + 4 {
+                return Ok(Some(at - 4));
+            }
+        }
+        let taken = buffer.len();
+        reader.consume(taken);
     }
 }
 

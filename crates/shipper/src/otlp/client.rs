@@ -23,7 +23,8 @@ use crate::connector::{ConnectError, Connector};
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// The most of an answer that is kept: enough for any partial success or status.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
-/// The most of an answer that is read at all (BOUNDED).
+/// The most of an answer that is read at all (BOUNDED). What comes after it is not waited for: over
+/// HTTP the status has said enough, and gRPC has not said anything.
 const MAX_READ_BYTES: usize = 1 << 20;
 /// The most connections that wait for a request.
 const MAX_IDLE: usize = 64;
@@ -44,7 +45,7 @@ pub(super) enum ClientError {
     Connect(#[from] ConnectError),
     #[error("the connection failed: {}", root(.0))]
     Http(#[from] hyper::Error),
-    #[error("the answer has more than {MAX_READ_BYTES} bytes")]
+    #[error("the answer has more than {MAX_READ_BYTES} bytes before its status")]
     TooLong,
     #[error("the request cannot be made: {0}")]
     Request(#[from] http::Error),
@@ -126,7 +127,10 @@ impl Client {
             };
             match sender.send_request(request.clone()).await {
                 Ok(response) => {
-                    let answer = read(response).await?;
+                    let (answer, whole) = read(response).await?;
+                    if !whole {
+                        return Err(ClientError::TooLong);
+                    }
                     retire.number = None;
                     return Ok(answer);
                 }
@@ -187,9 +191,9 @@ impl Client {
             }
             match sender.send_request(request.clone()).await {
                 Ok(response) => {
-                    let answer = read(response).await?;
+                    let (answer, whole) = read(response).await?;
                     let mut idle = lock(idle);
-                    if !sender.is_closed() && idle.len() < MAX_IDLE {
+                    if whole && !sender.is_closed() && idle.len() < MAX_IDLE {
                         idle.push(sender);
                     }
                     return Ok(answer);
@@ -255,17 +259,19 @@ fn request(
     Ok(request)
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, ClientError> {
+/// The answer, and whether it was read to its end.
+async fn read(response: Response<Incoming>) -> Result<(Answer, bool), ClientError> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
-    let mut read = 0;
+    let (mut read, mut whole) = (0, true);
     let mut trailers = None;
     while let Some(frame) = incoming.frame().await {
         match frame?.into_data() {
             Ok(data) => {
                 read += data.len();
                 if read > MAX_READ_BYTES {
-                    return Err(ClientError::TooLong);
+                    whole = false;
+                    break;
                 }
                 let room = MAX_ANSWER_BYTES - body.len();
                 body.extend_from_slice(data.get(..room).unwrap_or(&data));
@@ -273,12 +279,13 @@ async fn read(response: Response<Incoming>) -> Result<Answer, ClientError> {
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    Ok(Answer {
+    let answer = Answer {
         status: head.status,
         headers: head.headers,
         body: body.freeze(),
         trailers,
-    })
+    };
+    Ok((answer, whole))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

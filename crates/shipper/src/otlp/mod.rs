@@ -99,7 +99,13 @@ impl Otlp {
                 Err(Failure::new(Class::Transient, "", &text))
             }
         };
-        verdict.map_err(|failure| self.explain(failure, batch.signal))
+        match verdict {
+            Ok(mut accepted) => {
+                accepted.message = self.scrub(accepted.message);
+                Ok(accepted)
+            }
+            Err(failure) => Err(self.explain(failure, batch.signal)),
+        }
     }
 
     async fn body(&self, batch: &Batch) -> io::Result<encode::Body> {
@@ -123,11 +129,15 @@ impl Otlp {
         }
     }
 
+    /// What the destination said, without the secrets that it may have repeated.
+    fn scrub(&self, said: String) -> String {
+        let secrets = self.secrets.iter();
+        secrets.fold(said, |said, secret| secret.scrub(said))
+    }
+
     /// Takes secrets out of what the destination said, and adds what a person could do about it.
     fn explain(&self, mut failure: Failure, signal: Signal) -> Failure {
-        for secret in &self.secrets {
-            failure.message = secret.scrub(failure.message);
-        }
+        failure.message = self.scrub(failure.message);
         let hint = match failure.code.as_str() {
             "UNIMPLEMENTED" | "HTTP 404" | "HTTP 405" | "HTTP 501" => format!(
                 "hint: the destination seems not to take {signal} here; check its endpoint, or leave {signal} out of its `signals`"
