@@ -15,6 +15,10 @@ use crate::format::{
 };
 use crate::seam::Env;
 
+/// So much of a segment stays in the operating system's memory at the most, for readers that are a
+/// little behind; half of it when some was given back.
+const UNCACHE_AT: u64 = 16 << 20;
+
 /// A block on its way to the disk.
 pub(crate) struct OutBlock {
     /// Complete but for the offset, which writing sets.
@@ -48,6 +52,8 @@ pub(crate) struct ActiveSegment {
     pub len: u64,
     pub index: Index,
     file: File,
+    /// Up to here the operating system was told to keep no copy in memory.
+    uncached: u64,
     /// Over the first `len` bytes. `None` for a segment that was found at start: it is read again
     /// when it is sealed.
     sha: Option<Sha256>,
@@ -103,6 +109,7 @@ impl ActiveSegment {
             len: SEGMENT_HEADER_BYTES,
             index: Index::default(),
             file,
+            uncached: 0,
             sha: Some(sha),
         })
     }
@@ -122,6 +129,7 @@ impl ActiveSegment {
             len,
             index,
             file,
+            uncached: 0,
             sha: None,
         }
     }
@@ -163,10 +171,27 @@ impl ActiveSegment {
             });
         }
         self.len += total as u64;
+        if self.len - self.uncached >= UNCACHE_AT {
+            self.uncache(self.len - UNCACHE_AT / 2);
+        }
         for block in blocks.iter() {
             self.index.add(&block.header);
         }
         Ok(written)
+    }
+
+    /// The log is written once and mostly read from our own cache, so its pages are given back: they
+    /// would push out what others need, and each new one costs more than the copy into it.
+    fn uncache(&mut self, upto: u64) {
+        let length = std::num::NonZeroU64::new(upto.saturating_sub(self.uncached));
+        // Only advice: nothing depends on it.
+        let _ = rustix::fs::fadvise(
+            &self.file,
+            self.uncached,
+            length,
+            rustix::fs::Advice::DontNeed,
+        );
+        self.uncached = upto;
     }
 
     fn encode_headers(&self, blocks: &mut [OutBlock]) -> Written {
@@ -221,7 +246,9 @@ impl ActiveSegment {
             env.sync(&self.file, &self.path)
                 .map_err(|e| trouble("sync", e))?;
         }
-        Ok(self.len + (index.len() + trailer.len()) as u64)
+        let whole = self.len + (index.len() + trailer.len()) as u64;
+        self.uncache(whole);
+        Ok(whole)
     }
 }
 

@@ -39,6 +39,11 @@ impl Batch {
         self.chunks.iter().map(|chunk| chunk.items).sum()
     }
 
+    /// Whose and what it is.
+    pub(crate) fn key(&self) -> (TenantId, Signal) {
+        (self.tenant.clone(), self.signal)
+    }
+
     /// The same tenant and signal with other chunks.
     pub(crate) fn with(&self, chunks: Vec<Chunk>) -> Batch {
         Batch {
@@ -123,12 +128,12 @@ impl Assembler {
         self.took(batch)
     }
 
-    /// The oldest batch, full or not.
-    pub(crate) fn pop(&mut self) -> Option<Batch> {
-        let batch = self
-            .full
-            .pop_front()
-            .or_else(|| self.open.pop_front().map(|(batch, _)| batch));
+    /// The oldest full batch; if there is none, the oldest open one that is `free` to go.
+    pub(crate) fn pop(&mut self, free: impl Fn(&Batch) -> bool) -> Option<Batch> {
+        let batch = self.full.pop_front().or_else(|| {
+            let at = self.open.iter().position(|(batch, _)| free(batch))?;
+            self.open.remove(at).map(|(batch, _)| batch)
+        });
         self.took(batch)
     }
 
@@ -193,10 +198,15 @@ pub(crate) mod tests {
         assert_eq!(entries(&assembler.pop_full().unwrap()), [0, 3]);
         assert_eq!(entries(&assembler.pop_full().unwrap()), [1]);
         assert!(assembler.pop_full().is_none());
-        assert_eq!(entries(&assembler.pop().unwrap()), [2]);
-        assert_eq!(entries(&assembler.pop().unwrap()), [4]);
-        assert_eq!(entries(&assembler.pop().unwrap()), [5], "larger alone");
-        assert!(assembler.pop().is_none());
+        let busy = |batch: &Batch| batch.signal != Signal::Logs;
+        assert_eq!(entries(&assembler.pop(busy).unwrap()), [4], "2 waits");
+        assert_eq!(entries(&assembler.pop(|_| true).unwrap()), [2]);
+        assert_eq!(
+            entries(&assembler.pop(|_| true).unwrap()),
+            [5],
+            "larger alone"
+        );
+        assert!(assembler.pop(|_| true).is_none());
         assert_eq!((assembler.bytes(), assembler.blocks()), (0, 0));
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ident::{Signal, TenantId};
 use journal::ReadError;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -34,8 +35,14 @@ enum Reading {
     Closed,
 }
 
-/// A delivery's end: how, its blocks in the ledger, its bytes.
-type Ended = (Delivered, Vec<u64>, usize);
+/// A delivery's end.
+struct Ended {
+    delivered: Delivered,
+    /// Its blocks in the ledger.
+    entries: Vec<u64>,
+    bytes: usize,
+    key: (TenantId, Signal),
+}
 
 /// A shipper that runs.
 pub(super) struct Run {
@@ -45,6 +52,8 @@ pub(super) struct Run {
     deliveries: JoinSet<Ended>,
     /// Bytes of the batches that are being delivered.
     held_bytes: usize,
+    /// Whose and what the requests under way are.
+    under_way: Vec<(TenantId, Signal)>,
     reading: Reading,
     /// A delivery gave back its batch.
     left: bool,
@@ -61,6 +70,7 @@ impl Run {
             ledger: Ledger::default(),
             deliveries: JoinSet::new(),
             held_bytes: 0,
+            under_way: Vec::new(),
             reading: Reading::On,
             left: false,
             deadline: None,
@@ -209,12 +219,18 @@ impl Run {
         }
     }
 
-    /// Sends what there is, full or not: nothing waits for company while there is a free slot.
+    /// Sends what there is. A batch that is not full waits for company only while a request of its
+    /// tenant and signal is under way: with a destination that is slower than the senders, requests
+    /// get larger and not more, and nothing waits for a clock.
     fn dispatch(&mut self) {
-        while !self.left
-            && self.deliveries.len() < self.slots()
-            && let Some(batch) = self.assembler.pop()
-        {
+        // Where a request may wait for others to be taken, others must not wait for it.
+        let doubt = self.shipper.context.gate.doubtful().0 > 0;
+        while !self.left && self.deliveries.len() < self.slots() {
+            let under_way = &self.under_way;
+            let free = |batch: &Batch| doubt || !under_way.contains(&batch.key());
+            let Some(batch) = self.assembler.pop(free) else {
+                return;
+            };
             self.start(batch);
         }
     }
@@ -224,10 +240,17 @@ impl Run {
         let entries: Vec<u64> = batch.chunks.iter().map(|chunk| chunk.entry).collect();
         let bytes = batch.bytes();
         self.held_bytes += bytes;
+        let key = batch.key();
+        self.under_way.push(key.clone());
         context.gate.begin();
         self.deliveries.spawn(async move {
             let delivered = deliver(&context, batch).await;
-            (delivered, entries, bytes)
+            Ended {
+                delivered,
+                entries,
+                bytes,
+                key,
+            }
         });
         self.show_held();
     }
@@ -240,10 +263,13 @@ impl Run {
 
     fn ended(&mut self, ended: Result<Ended, JoinError>) {
         match ended {
-            Ok((delivered, entries, bytes)) => {
-                self.held_bytes -= bytes;
-                match delivered {
-                    Delivered::All => entries.iter().for_each(|entry| self.ledger.done(*entry)),
+            Ok(ended) => {
+                self.held_bytes -= ended.bytes;
+                if let Some(at) = self.under_way.iter().position(|key| *key == ended.key) {
+                    self.under_way.swap_remove(at);
+                }
+                match ended.delivered {
+                    Delivered::All => ended.entries.iter().for_each(|at| self.ledger.done(*at)),
                     Delivered::Left => self.give_back(),
                 }
             }
@@ -274,6 +300,7 @@ impl Run {
     fn rewind(&mut self) {
         self.left = false;
         self.held_bytes = 0;
+        self.under_way.clear();
         self.ledger.rewind();
         let position = self.shipper.consumer.position();
         self.shipper.consumer.seek(position);
