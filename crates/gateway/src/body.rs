@@ -29,6 +29,7 @@ where
     let whole = begun + limits.read_timeout * Limits::BODY_PAUSES;
     let mut now = begun;
     let mut first: Option<Bytes> = None;
+    let mut expected = None;
     let mut buffer = BytesMut::new();
     loop {
         let deadline = whole.min(now + limits.read_timeout);
@@ -59,17 +60,26 @@ where
         if so_far + data.len() > limit {
             return Err(Refusal::too_large("request", limit));
         }
-        lease.grow(data.len()).map_err(Refusal::busy)?;
+        lease.grow(data.len())?;
         if so_far == 0 {
+            // Refused as soon as it is known: the rest may never come.
+            expected = announced(&data)?;
             first = Some(data);
             continue;
         }
         if let Some(head) = first.take() {
-            let expected = announced(&head)?.unwrap_or(FIRST_BYTES).min(limit);
-            buffer.reserve(expected.max(head.len() + data.len()));
+            buffer.reserve(
+                expected
+                    .unwrap_or(FIRST_BYTES)
+                    .min(limit)
+                    .max(head.len() + data.len()),
+            );
             buffer.extend_from_slice(&head);
         }
         buffer.extend_from_slice(&data);
+        if expected.is_none() {
+            expected = announced(&buffer)?;
+        }
     }
     match first {
         // The piece may be a part of the connection's larger read buffer, which it would keep.

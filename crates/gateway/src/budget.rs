@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use meter::Gauge;
 
+use crate::Refusal;
+
 /// An amount of bytes of which parts can be taken and given back.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -64,14 +66,22 @@ impl Lease {
         }
     }
 
-    /// Takes `bytes` more of both; says which limit is in the way if one is.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), &'static str> {
+    /// Takes `bytes` more of both.
+    ///
+    /// # Errors
+    /// The sender is to wait where others are in the way; where the request alone is more than a
+    /// limit, waiting would not help and it is too large.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let limit = self.total.limit.min(self.connection.limit);
+        if self.bytes.saturating_add(bytes) > limit {
+            return Err(Refusal::too_large("request with its decoded forms", limit));
+        }
         if !self.connection.take(bytes) {
-            return Err("bytes in flight on this connection");
+            return Err(Refusal::busy("bytes in flight on this connection"));
         }
         if !self.total.take(bytes) {
             self.connection.give(bytes);
-            return Err("bytes in flight");
+            return Err(Refusal::busy("bytes in flight"));
         }
         self.bytes += bytes;
         Ok(())
@@ -88,15 +98,18 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
     #[test]
     fn bounded_by_both_and_given_back() {
         let total = Budget::new(10, None);
         let (one, two) = (Budget::new(8, None), Budget::new(8, None));
         let mut first = Lease::new(&total, &one);
-        assert!(first.grow(9).is_err() && first.grow(8).is_ok());
+        assert_eq!(first.grow(9).unwrap_err().kind, Kind::TooLarge);
+        assert!(first.grow(8).is_ok());
+        assert_eq!(first.grow(1).unwrap_err().kind, Kind::TooLarge);
         let mut second = Lease::new(&total, &two);
-        assert!(second.grow(3).is_err());
+        assert_eq!(second.grow(3).unwrap_err().kind, Kind::Busy);
         assert_eq!((total.used(), two.used()), (8, 0));
         drop(first);
         assert!(second.grow(8).is_ok());

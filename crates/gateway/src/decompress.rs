@@ -1,6 +1,6 @@
 //! Decompression within a limit: a bomb is stopped where the limit is, not where memory ends.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use bytes::Bytes;
 
@@ -23,8 +23,8 @@ pub(crate) const KNOWN: &str = "identity, gzip, zstd, deflate";
 pub(crate) const KNOWN_GRPC: &str = "identity,gzip,zstd,deflate";
 /// The largest zstd window that is taken: 8 MiB, which RFC 8878 (3.1.1.1.2) asks all to support.
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// How much is decompressed between two looks at the limits.
-const STEP_BYTES: usize = 64 << 10;
+/// How much is decompressed at first between two looks at the limits.
+const STEP_BYTES: usize = 4 << 10;
 
 impl Encoding {
     /// The encoding of a header's value; no header is [`Identity`](Self::Identity).
@@ -58,14 +58,26 @@ pub(crate) fn decompress(
     lease: &mut Lease,
 ) -> Result<Bytes, Refusal> {
     let input = body.as_ref();
+    if encoding != Encoding::Identity && input.is_empty() {
+        // Not even an empty request compresses to nothing.
+        return Err(broken());
+    }
     match encoding {
         Encoding::Identity if body.len() > limit => Err(Refusal::too_large("request", limit)),
         Encoding::Identity => Ok(body),
         Encoding::Gzip => read(flate2::bufread::MultiGzDecoder::new(input), limit, lease),
-        Encoding::Deflate => read(flate2::bufread::ZlibDecoder::new(input), limit, lease),
+        Encoding::Deflate => {
+            let mut decoder = flate2::bufread::ZlibDecoder::new(input);
+            let output = read(&mut decoder, limit, lease)?;
+            // What follows the stream would be acknowledged and lost.
+            let rest = decoder.into_inner();
+            Some(output).filter(|_| rest.is_empty()).ok_or_else(broken)
+        }
         Encoding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(broken)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
+            let decoder = zstd::stream::read::Decoder::with_buffer(input);
+            let mut decoder = decoder.map_err(|_| broken())?;
+            let narrowed = decoder.window_log_max(ZSTD_WINDOW_LOG);
+            narrowed.map_err(|_| broken())?;
             read(decoder, limit, lease)
         }
     }
@@ -75,13 +87,11 @@ fn read(mut decoder: impl Read, limit: usize, lease: &mut Lease) -> Result<Bytes
     let mut output: Vec<u8> = Vec::new();
     loop {
         // One byte more than the limit tells a full request from one that is too large.
-        let step = STEP_BYTES
-            .max(output.len() / 2)
-            .min(limit + 1 - output.len());
-        lease.grow(step).map_err(Refusal::busy)?;
+        let step = STEP_BYTES.max(output.len()).min(limit + 1 - output.len());
+        lease.grow(step)?;
         let before = output.len();
         let mut part = decoder.by_ref().take(step as u64);
-        part.read_to_end(&mut output).map_err(broken)?;
+        part.read_to_end(&mut output).map_err(|_| broken())?;
         if output.len() > limit {
             return Err(Refusal::too_large("decompressed request", limit));
         }
@@ -91,7 +101,7 @@ fn read(mut decoder: impl Read, limit: usize, lease: &mut Lease) -> Result<Bytes
     }
 }
 
-fn broken(_: io::Error) -> Refusal {
+fn broken() -> Refusal {
     Refusal::new(
         Kind::Malformed,
         "the compressed request cannot be decompressed",

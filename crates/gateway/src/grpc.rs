@@ -28,11 +28,25 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Whether a content type is gRPC's.
+/// Whether a content type is one of gRPC's, in whatever encoding.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    content_type(headers).starts_with(b"application/grpc")
+}
+
+/// Whether it is gRPC with protobuf messages, which is all that is spoken here: not gRPC-Web, not
+/// messages in JSON.
+fn is_grpc_protobuf(headers: &HeaderMap) -> bool {
+    matches!(
+        content_type(headers).as_slice(),
+        b"application/grpc" | b"application/grpc+proto"
+    )
+}
+
+/// The media type without its parameters.
+pub(crate) fn content_type(headers: &HeaderMap) -> Vec<u8> {
+    let value = headers.get(CONTENT_TYPE).map_or(&[][..], |v| v.as_bytes());
+    let kind = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().to_ascii_lowercase()
 }
 
 /// Answers one call.
@@ -49,10 +63,10 @@ where
         metrics.refuse(None, &refusal);
         return plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, &refusal);
     }
-    if !is_grpc(request.headers()) {
+    if !is_grpc_protobuf(request.headers()) {
         let refusal = Refusal::new(
             Kind::MediaType,
-            "this port speaks gRPC (application/grpc)\nhint: OTLP/HTTP has a port of its own, 4318 unless configured otherwise\n",
+            "this port speaks gRPC with protobuf (application/grpc)\nhint: OTLP/HTTP has a port of its own, 4318 unless configured otherwise\n",
         );
         metrics.refuse(None, &refusal);
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal);

@@ -25,15 +25,8 @@ enum Media {
 }
 
 impl Media {
-    /// The media type without its parameters.
     fn of(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(CONTENT_TYPE)?.as_bytes();
-        let kind = value
-            .split(|byte| *byte == b';')
-            .next()?
-            .trim_ascii()
-            .to_ascii_lowercase();
-        match kind.as_slice() {
+        match grpc::content_type(headers).as_slice() {
             b"application/x-protobuf" | b"application/protobuf" => Some(Media::Protobuf),
             b"application/json" => Some(Media::Json),
             _ => None,
@@ -127,7 +120,7 @@ where
             let decoded = otlp::json::decode(signal, &content).map_err(|error| {
                 Refusal::new(Kind::Malformed, format!("not OTLP {signal} JSON: {error}"))
             })?;
-            lease.grow(decoded.len()).map_err(Refusal::busy)?;
+            lease.grow(decoded.len())?;
             Bytes::from(decoded)
         }
     };

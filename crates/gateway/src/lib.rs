@@ -16,6 +16,7 @@ mod grpc;
 mod guard;
 mod http;
 mod intake;
+mod linger;
 mod listener;
 mod metrics;
 mod refusal;

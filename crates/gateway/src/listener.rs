@@ -14,10 +14,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Connection, Shared};
+use crate::linger::Linger;
 use crate::{Limits, Peer, Transport, grpc, http};
 
 /// HTTP/2 flow control: what a sender may have under way of one request and of all on a
@@ -113,14 +115,24 @@ async fn serve_connection(
         }
     });
     let builder = builder(&connection.shared.limits);
+    let limits = &connection.shared.limits;
+    let read_timeout = limits.read_timeout;
+    let stream = Linger::new(stream, read_timeout);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut stopping = false;
+    // A connection that was ended for being idle has until then to take its leave.
+    let mut leave: Option<Instant> = None;
     loop {
-        let expires = connection.expires();
-        let soon = tokio::time::Instant::now() + connection.shared.limits.read_timeout;
+        // Requests come and go without ending this wait, so it is never longer than what one of
+        // them may set off.
+        let soon = Instant::now() + read_timeout.min(limits.idle_timeout);
+        let due = connection.expires().map(|at| leave.unwrap_or(at));
+        let wake = due.map_or(soon, |at| at.min(soon));
         tokio::select! {
+            // What has arrived in time counts, however late this task is woken.
+            biased;
             ended = serving.as_mut() => {
-                if ended.is_err() {
+                if ended.is_err_and(|error| !is_interrupted(&*error)) {
                     connection.shared.metrics.connection_errors.inc();
                 }
                 return;
@@ -130,21 +142,29 @@ async fn serve_connection(
                 serving.as_mut().graceful_shutdown();
                 stopping = true;
             }
-            () = tokio::time::sleep_until(expires.unwrap_or(soon)) => {
-                let over = connection.expires().is_some_and(|at| at <= tokio::time::Instant::now());
-                if !over {
+            () = tokio::time::sleep_until(wake) => {
+                // A request may have come in the meantime.
+                let now = Instant::now();
+                if connection.expires().is_none_or(|at| leave.unwrap_or(at) > now) {
                     continue;
                 }
-                if connection.is_silent() || stopping {
+                if connection.is_silent() || leave.is_some() {
                     // Half open, or never a request: there is nobody to say goodbye to.
                     connection.shared.metrics.connection_errors.inc();
                     return;
                 }
                 serving.as_mut().graceful_shutdown();
                 stopping = true;
+                leave = Some(now + read_timeout);
             }
         }
     }
+}
+
+/// What hyper-util says where it is told to stop before a peer has spoken.
+fn is_interrupted(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
@@ -152,7 +172,9 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.read_timeout)
+        // hyper's clock for heads runs while a connection is idle too, so it would cut off every
+        // idle one after the read timeout. `serve_connection` keeps the time for both.
+        .header_read_timeout(None)
         .max_headers(100)
         .max_buf_size(Limits::HEAD_BYTES as usize * 4);
     builder

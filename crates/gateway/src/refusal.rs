@@ -90,7 +90,8 @@ impl Kind {
         }
     }
 
-    /// The HTTP status code.
+    /// The HTTP status code. A slow sender gets 504, which is google.rpc.Code's counterpart of
+    /// `DEADLINE_EXCEEDED` and lets an OTLP client try again; after 408 it must drop the data.
     pub const fn http_status(self) -> StatusCode {
         match self {
             Kind::Malformed | Kind::Framing | Kind::Cancelled => StatusCode::BAD_REQUEST,
@@ -98,7 +99,7 @@ impl Kind {
             Kind::Encoding | Kind::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::UnknownPath => StatusCode::NOT_FOUND,
             Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Kind::Slow => StatusCode::REQUEST_TIMEOUT,
+            Kind::Slow => StatusCode::GATEWAY_TIMEOUT,
             Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
