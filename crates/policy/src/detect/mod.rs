@@ -106,7 +106,7 @@ impl Detectors {
         // A second of the same kind would have no bit left; it is refused by its name.
         if self.steps.len() < u64::BITS as usize {
             for (i, steps) in self.by_sign.iter_mut().enumerate() {
-                *steps |= (scanner.any >> i & 1) << self.steps.len();
+                *steps |= u64::from(scanner.any >> i & 1) << self.steps.len();
             }
             self.signs |= scanner.any;
             self.steps.push((detector, scanner));

@@ -22,6 +22,8 @@ struct Assignment {
     name: Name,
     /// The byte before the name.
     lead: u8,
+    /// Nothing stands between the name and the sign.
+    tight: bool,
     /// `name: value` without quotes, as prose has it too.
     prose: bool,
     /// Where the value begins, its opening quote included.
@@ -74,7 +76,8 @@ pub(super) fn azure_key(hay: &[u8], out: &mut Out<'_>) {
 /// `?token=…`, `&X-Amz-Signature=…`: any value of a name that carries a secret in URLs.
 pub(super) fn url_query_secret(hay: &[u8], out: &mut Out<'_>) {
     assignments(hay, out, |hay, found| {
-        let query = matches!(found.lead, b'?' | b'&') && before(hay, found.value) == b'=';
+        let query =
+            found.tight && matches!(found.lead, b'?' | b'&') && before(hay, found.value) == b'=';
         (query && found.name.is_one_of(names::QUERY)).then_some(())?;
         let bare = &hay[found.value..bare_end(hay, found.value)];
         let end = found.value + memchr::memchr(b'#', bare).unwrap_or(bare.len());
@@ -121,6 +124,7 @@ fn assignment(hay: &[u8], floor: usize, sign: usize) -> Option<Assignment> {
     Some(Assignment {
         name,
         lead: before(hay, start),
+        tight: end == sign,
         prose: hay[sign] == b':' && end == spaced && value > after,
         value,
     })

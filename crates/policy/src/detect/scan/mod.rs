@@ -54,15 +54,9 @@ pub(super) struct Scanner {
 /// The scanner of a shipped detector.
 pub(super) fn scanner(builtin: Builtin) -> Scanner {
     use Builtin as B;
-    const NAMES: Signs =
-        sign::PASS | sign::PWD | sign::SECRET | sign::TOKEN | sign::KEY | sign::CREDENTIAL;
-    const QUERY: Signs = NAMES | sign::SIG | sign::AUTH | sign::SESSION | sign::JWT_NAME;
-    const SQL: Signs = sign::SELECT_DELETE
-        | sign::INSERT
-        | sign::UPDATE
-        | sign::REPLACE
-        | sign::MERGE
-        | sign::USER;
+    const NAMES: Signs = sign::PASS_PWD | sign::SECRET_TOKEN | sign::KEY_CREDENTIAL;
+    const SQL: Signs = sign::SELECT_DELETE | sign::INTO | sign::UPDATE | sign::USER;
+    const ASSIGNED: Signs = sign::EQUALS_OR_COLON;
     let (any, all, scan): (Signs, Signs, Scan) = match builtin {
         B::Email => (sign::AT, 0, email::email),
         B::Ipv4 => (sign::DOTS_3, sign::DIGIT_DOT_DIGIT, ip::ipv4),
@@ -72,43 +66,35 @@ pub(super) fn scanner(builtin: Builtin) -> Scanner {
         B::Jwt => (sign::JWT, 0, tokens::jwt),
         B::BearerToken => (sign::BEARER, 0, auth::bearer_token),
         B::BasicCredentials => (sign::BASIC, 0, auth::basic_credentials),
-        B::AwsAccessKey => (sign::AWS, 0, tokens::aws_access_key),
-        B::AwsSecretKey => (sign::SECRET, sign::EQUALS_OR_COLON, assign::aws_secret_key),
-        B::GcpApiKey => (sign::GOOGLE, 0, tokens::gcp_api_key),
-        B::GcpServiceAccount => (
-            sign::KEY_ID,
-            sign::EQUALS_OR_COLON | sign::KEY,
-            assign::gcp_service_account,
-        ),
+        B::AwsAccessKey => (sign::AWS_GOOGLE, 0, tokens::aws_access_key),
+        B::AwsSecretKey => (sign::SECRET_TOKEN, ASSIGNED, assign::aws_secret_key),
+        B::GcpApiKey => (sign::AWS_GOOGLE, 0, tokens::gcp_api_key),
+        B::GcpServiceAccount => (sign::KEY_CREDENTIAL, ASSIGNED, assign::gcp_service_account),
         B::AzureKey => (
-            sign::KEY | sign::SIG,
-            sign::EQUALS_OR_COLON,
+            sign::KEY_CREDENTIAL | sign::QUERY | sign::EQUALS,
+            ASSIGNED,
             assign::azure_key,
         ),
-        B::GithubToken => (sign::GITHUB | sign::GITHUB_PAT, 0, tokens::github_token),
+        B::GithubToken => (sign::GITHUB, 0, tokens::github_token),
         B::GitlabToken => (sign::GITLAB, 0, tokens::gitlab_token),
-        B::SlackToken => (
-            sign::SLACK | sign::SLACK_APP | sign::SLACK_HOOK,
-            0,
-            tokens::slack_token,
-        ),
-        B::StripeKey => (sign::STRIPE | sign::STRIPE_HOOK, 0, tokens::stripe_key),
-        B::GenericSecret => (NAMES, sign::EQUALS_OR_COLON, assign::generic_secret),
+        B::SlackToken => (sign::SLACK, 0, tokens::slack_token),
+        B::StripeKey => (sign::STRIPE, 0, tokens::stripe_key),
+        B::GenericSecret => (NAMES, ASSIGNED, assign::generic_secret),
         B::PrivateKey => (sign::DASHES, 0, pem::private_key),
-        B::UrlCredentials => (sign::SCHEME, sign::AT, url::url_credentials),
-        B::UrlQuerySecret => (QUERY, sign::EQUALS, assign::url_query_secret),
+        B::UrlCredentials => (sign::AT, ASSIGNED, url::url_credentials),
+        B::UrlQuerySecret => (sign::QUERY, sign::EQUALS, assign::url_query_secret),
         B::SqlLiteral => (SQL, sign::QUOTE_OR_DIGIT, sql::sql_literal),
         B::PhoneNumber => (
-            sign::PLUS_DIGITS | sign::NORTH_AMERICAN,
-            0,
+            sign::PLUS_DIGIT | sign::NORTH_AMERICAN | sign::PARENTHESIS,
+            sign::DIGITS_7,
             phone::phone_number,
         ),
         B::NationalIdUsSsn => (sign::DIGITS_7, 0, layout::us_ssn),
         B::NationalIdDeSteuerId => (sign::DIGITS_10, 0, layout::de_steuer_id),
-        B::NationalIdUkNino => (sign::UPPER_UPPER, 0, layout::uk_nino),
+        B::NationalIdUkNino => (sign::QUOTE_OR_DIGIT, 0, layout::uk_nino),
         B::NationalIdFrNir => (sign::DIGITS_13, 0, layout::fr_nir),
         B::NationalIdEsDni => (sign::DIGITS_7, 0, layout::es_dni),
-        B::NationalIdItCf => (sign::UPPER_UPPER, 0, layout::it_cf),
+        B::NationalIdItCf => (sign::NOT_HEX, 0, layout::it_cf),
         B::NationalIdPlPesel => (sign::DIGITS_10, 0, layout::pl_pesel),
         B::NationalIdNlBsn => (sign::DIGITS_7, 0, layout::nl_bsn),
         B::NationalIdBrCpf => (sign::DIGITS_10, 0, layout::br_cpf),

@@ -1,12 +1,13 @@
 //! Tokens that carry their kind as a prefix, and JSON Web Tokens.
 //!
-//! Linear: at each beginning of a word a constant number of prefixes is compared; the run of
-//! token bytes behind a prefix is looked at once, since no prefix within it begins a word.
+//! Linear: at each beginning of a word a constant number of prefixes is compared. Behind a prefix
+//! the run of token bytes is either taken, and the search goes on behind it, or it is shorter than
+//! its least length, or it is looked at no further than its greatest.
 
 use super::Out;
 use super::bytes::{
     ALNUM, BASE64URL, DASH, DIGIT, PLUS_SLASH, UPPER, WORD, at, before, find_all, is, run_end,
-    steps,
+    run_end_within, steps,
 };
 
 /// A kind of token: what it begins with, what it goes on with, and how long that is.
@@ -38,13 +39,13 @@ const GITHUB_TOKEN: &[Shape] = &[
         prefixes: &[b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"],
         body: ALNUM,
         min: 16,
-        max: 255,
+        max: usize::MAX,
     },
     Shape {
         prefixes: &[b"github_pat_"],
         body: WORD,
         min: 16,
-        max: 255,
+        max: usize::MAX,
     },
 ];
 
@@ -63,7 +64,7 @@ const GITLAB_TOKEN: &[Shape] = &[Shape {
     ],
     body: BASE64URL,
     min: 16,
-    max: 512,
+    max: usize::MAX,
 }];
 
 const SLACK_TOKEN: &[Shape] = &[
@@ -73,7 +74,7 @@ const SLACK_TOKEN: &[Shape] = &[
         ],
         body: ALNUM | DASH,
         min: 10,
-        max: 512,
+        max: usize::MAX,
     },
     Shape {
         prefixes: &[
@@ -83,7 +84,7 @@ const SLACK_TOKEN: &[Shape] = &[
         ],
         body: BASE64URL | PLUS_SLASH,
         min: 16,
-        max: 512,
+        max: usize::MAX,
     },
 ];
 
@@ -92,13 +93,13 @@ const STRIPE_KEY: &[Shape] = &[
         prefixes: &[b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_"],
         body: ALNUM,
         min: 16,
-        max: 255,
+        max: usize::MAX,
     },
     Shape {
         prefixes: &[b"whsec_"],
         body: ALNUM | PLUS_SLASH,
         min: 16,
-        max: 255,
+        max: usize::MAX,
     },
 ];
 
@@ -135,31 +136,25 @@ fn shaped(shapes: &[Shape], hay: &[u8], out: &mut Out<'_>) {
         } else {
             shapes.iter().find_map(|shape| shape_end(shape, hay, i))
         };
-        match end {
-            Some((end, true)) => {
-                out.push(i, end);
-                i = end;
-            }
-            // Measured and of the wrong length: behind it, no shorter one begins.
-            Some((end, false)) => i = end,
-            None => i += 1,
+        if let Some(end) = end {
+            out.push(i, end);
+            i = end;
+        } else {
+            i += 1;
         }
     }
 }
 
-/// The end of what follows one of the prefixes at `i`, and whether its length is right.
-fn shape_end(shape: &Shape, hay: &[u8], i: usize) -> Option<(usize, bool)> {
+fn shape_end(shape: &Shape, hay: &[u8], i: usize) -> Option<usize> {
     let rest = &hay[i..];
     let prefix = shape
         .prefixes
         .iter()
         .find(|prefix| rest.starts_with(prefix))?;
     let body = i + prefix.len();
-    let end = run_end(hay, body, shape.body);
-    Some((
-        end,
-        (shape.min..=shape.max).contains(&(end - body)) && !is(at(hay, end), ALNUM),
-    ))
+    let end = run_end_within(hay, body, shape.body, shape.max.saturating_add(1));
+    let right = (shape.min..=shape.max).contains(&(end - body)) && !is(at(hay, end), ALNUM);
+    right.then_some(end)
 }
 
 /// `header.payload.signature` (RFC 7519), the five parts of an encrypted one, and what is left of
