@@ -63,7 +63,7 @@ const TRIGRAMS: &[(Signs, [&[u8]; 3])] = &[
     (USER, [b"uU", b"sS", b"eE"]),
     (DIGIT_DOT_DIGIT, [DIGITS, b".", DIGITS]),
     (NORTH_AMERICAN, [DIGITS, b".-", b"23456789"]),
-    (PARENTHESIS, [DIGITS, b")", b" 23456789"]),
+    (PARENTHESIS, [DIGITS, DIGITS, b")"]),
     (PLUS_DIGIT, [b"+", b"123456789", b"0123456789 .-()"]),
     (UPPER_UPPER_DIGIT, [UPPERS, UPPERS, DIGITS]),
 ];

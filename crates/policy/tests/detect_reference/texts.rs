@@ -7,6 +7,8 @@ use regex::Regex;
 pub fn references(builtin: Builtin) -> Option<Vec<Reference>> {
     let word = "[A-Za-z0-9_]";
     let end = |h: &Hit<'_>| Some(h.end);
+    let some = |h: &Hit<'_>| coded(h, 4, "[A-Z0-9]").then_some(h.end);
+    let capital = |h: &Hit<'_>| (coded(h, 4, "[A-Z0-9]") && coded(h, 1, "[A-Z]")).then_some(h.end);
     let one = match builtin {
         Email => reference(
             "[A-Za-z0-9._%+-]",
@@ -17,7 +19,7 @@ pub fn references(builtin: Builtin) -> Option<Vec<Reference>> {
         Jwt => reference(
             "[A-Za-z0-9_-]",
             &["(eyJ[A-Za-z0-9_-]{7,}\\.\\.?[A-Za-z0-9_-]{4,}(?:\\.[A-Za-z0-9_-]+){0,3})"],
-            end,
+            capital,
         ),
         BearerToken => reference(word, &["(?i:bearer)[ \t]+([A-Za-z0-9][A-Za-z0-9._~+/=-]*)"], |h| {
             let t = h.text();
@@ -28,18 +30,27 @@ pub fn references(builtin: Builtin) -> Option<Vec<Reference>> {
             (h.text().len() >= 4 && (after_header(h) || is_pair(h.text()))).then_some(h.end)
         }),
         AwsAccessKey => reference(word, &["((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16})(?:[^A-Za-z0-9]|\\z)"], end),
-        GcpApiKey => reference(word, &["(AIza[0-9A-Za-z_-]{35})(?:[^0-9A-Za-z_-]|\\z)"], end),
-        GithubToken => reference(word, &["(gh[pousr]_[A-Za-z0-9]{16,})", "(github_pat_[A-Za-z0-9_]{16,})"], end),
-        GitlabToken => reference(word, &["(gl(?:pat|ptt|dt|rt|soat|cbt|ft|imt|agent|oas)-[A-Za-z0-9_-]{16,})"], end),
-        SlackToken => reference(
-            word,
-            &[
-                "((?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,})(?:[^A-Za-z0-9-]|\\z)",
-                "(hooks\\.slack\\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/+-]{16,})",
-            ],
-            end,
-        ),
-        StripeKey => reference(word, &["([sr]k_(?:live|test)_[A-Za-z0-9]{16,})", "(whsec_[A-Za-z0-9/+]{16,})"], end),
+        GcpApiKey => reference(word, &["(AIza[0-9A-Za-z_-]{35})(?:[^0-9A-Za-z_-]|\\z)"], capital),
+        GithubToken => {
+            return Some(vec![
+                reference(word, &["(gh[pousr]_[A-Za-z0-9]{16,})"], some),
+                reference(word, &["(github_pat_[A-Za-z0-9_]{16,})"], some),
+            ]);
+        }
+        GitlabToken => reference(word, &["(gl(?:pat|ptt|dt|rt|soat|cbt|ft|imt|agent|oas)-[A-Za-z0-9_-]{16,})"], capital),
+        SlackToken => {
+            return Some(vec![
+                reference(word, &["(xox[abeoprs]-[A-Za-z0-9-]{10,})"], |h| coded(h, 10, "[0-9]").then_some(h.end)),
+                reference(word, &["(xapp-[A-Za-z0-9-]{10,})"], capital),
+                reference(word, &["(hooks\\.slack\\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/+-]{16,})"], capital),
+            ]);
+        }
+        StripeKey => {
+            return Some(vec![
+                reference(word, &["([sr]k_(?:live|test)_[A-Za-z0-9]{16,})"], some),
+                reference(word, &["(whsec_[A-Za-z0-9/+]{16,})"], some),
+            ]);
+        }
         GenericSecret => return Some(assigned(&VALUES, generic)),
         AwsSecretKey => {
             return Some(assigned(&["(?:\\\\?[\"'`])?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+]|\\z)"], |h| {
@@ -74,6 +85,10 @@ pub fn references(builtin: Builtin) -> Option<Vec<Reference>> {
         _ => return None,
     };
     Some(vec![one])
+}
+
+fn coded(h: &Hit<'_>, least: usize, class: &str) -> bool {
+    Regex::new(class).unwrap().find_iter(h.text()).count() >= least
 }
 
 fn after_header(h: &Hit<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! The scanners of the shipped detectors, and the signs in a value that each of them needs.
 //!
-//! A scanner pushes ranges in order and without overlaps. It begins and ends them next to ASCII
+//! A scanner pushes ranges in any order; the set sorts and joins them. It begins and ends them next to ASCII
 //! bytes or at the value's ends, so that they lie on character boundaries. Each says why it is
 //! linear.
 
@@ -19,6 +19,7 @@ mod sql;
 mod tokens;
 mod url;
 
+use super::glance::{self, Glances};
 use super::prefilter::{self as sign, Signs};
 use super::{Builtin, Found};
 
@@ -44,7 +45,9 @@ type Scan = fn(&[u8], &mut Out<'_>);
 /// A scanner and when it is worth running.
 #[derive(Clone, Copy)]
 pub(super) struct Scanner {
-    /// One of these signs must have been seen,
+    /// One of these must be seen at a glance,
+    pub(super) glances: Glances,
+    /// one of these signs must have been seen,
     pub(super) any: Signs,
     /// and all of these.
     pub(super) all: Signs,
@@ -100,5 +103,42 @@ pub(super) fn scanner(builtin: Builtin) -> Scanner {
         B::NationalIdBrCpf => (sign::DIGITS_10, 0, layout::br_cpf),
         B::NationalIdInAadhaar => (sign::DIGITS_10, 0, layout::in_aadhaar),
     };
-    Scanner { any, all, scan }
+    let glances = match builtin {
+        B::Ipv4 => glance::DOTS_3,
+        B::Iban
+        | B::Jwt
+        | B::AwsAccessKey
+        | B::GcpApiKey
+        | B::GitlabToken
+        | B::NationalIdUkNino
+        | B::NationalIdItCf => glance::CAPITAL_CODE,
+        B::GithubToken | B::StripeKey => glance::UNDERSCORE_CODE,
+        B::SlackToken => glance::CAPITAL_CODE | glance::DIGITS_10,
+        B::CardNumber
+        | B::NationalIdDeSteuerId
+        | B::NationalIdFrNir
+        | B::NationalIdPlPesel
+        | B::NationalIdBrCpf
+        | B::NationalIdInAadhaar => glance::DIGITS_10,
+        B::NationalIdUsSsn | B::NationalIdEsDni | B::NationalIdNlBsn => glance::DIGITS_7,
+        B::PhoneNumber => glance::SPECIAL | glance::DIGITS_10,
+        B::Email
+        | B::Ipv6
+        | B::BearerToken
+        | B::BasicCredentials
+        | B::AwsSecretKey
+        | B::GcpServiceAccount
+        | B::AzureKey
+        | B::GenericSecret
+        | B::PrivateKey
+        | B::UrlCredentials
+        | B::UrlQuerySecret
+        | B::SqlLiteral => glance::SPECIAL,
+    };
+    Scanner {
+        glances,
+        any,
+        all,
+        scan,
+    }
 }
