@@ -3,19 +3,19 @@
 //! numbers, for a fraction of what the trigrams of [`super::prefilter`] cost.
 //!
 //! Guarantee: a detector's glances are a necessary condition: what it finds always shows one of
-//! them. Bytes may be counted twice (the last block overlaps the one before), so that counts are
-//! never too low; too high only costs a closer look.
+//! them (`tests/detect_oracle.rs` compares with references that know no glances).
 
 /// A set of what is seen at a glance.
 pub(super) type Glances = u8;
 
-/// A byte up to `+` (white space, quotes, parentheses, `&`, `+`) or one of `:;<=>?@`.
+/// A byte from 1 up to `+` (white space, quotes, parentheses, `&`, `+`) or one of `:;<=>?@`.
 pub(super) const SPECIAL: Glances = 1;
 /// A capital, and four capitals or digits.
 pub(super) const CAPITAL_CODE: Glances = 1 << 1;
 /// An underscore, and four capitals or digits.
 pub(super) const UNDERSCORE_CODE: Glances = 1 << 2;
-pub(super) const DOTS_3: Glances = 1 << 3;
+/// Three dots and four digits.
+pub(super) const DOTTED: Glances = 1 << 3;
 pub(super) const DIGITS_7: Glances = 1 << 4;
 pub(super) const DIGITS_10: Glances = 1 << 5;
 
@@ -42,7 +42,8 @@ impl Lanes {
     #[inline]
     fn add(&mut self, block: &[u8; LANES]) {
         for (i, &b) in block.iter().enumerate() {
-            self.special[i] |= u8::from(b <= b'+') | u8::from(b.wrapping_sub(b':') <= b'@' - b':');
+            self.special[i] |=
+                u8::from(b.wrapping_sub(1) < b'+') | u8::from(b.wrapping_sub(b':') <= b'@' - b':');
             self.underscore[i] |= u8::from(b == b'_');
             self.capitals[i] += u8::from(b.wrapping_sub(b'A') <= b'Z' - b'A');
             self.digits[i] += u8::from(b.wrapping_sub(b'0') <= 9);
@@ -57,7 +58,7 @@ impl Lanes {
         when(any(&self.special), SPECIAL)
             | when(code && capitals > 0, CAPITAL_CODE)
             | when(code && any(&self.underscore), UNDERSCORE_CODE)
-            | when(sum(&self.dots) >= 3, DOTS_3)
+            | when(sum(&self.dots) >= 3 && digits >= 4, DOTTED)
             | when(digits >= 7, DIGITS_7)
             | when(digits >= 10, DIGITS_10)
     }
@@ -83,24 +84,46 @@ pub(super) fn glances(value: &[u8]) -> Glances {
         if value.len() > LONGEST {
             return ALL;
         }
-        for block in value.as_chunks::<LANES>().0 {
+        let (blocks, rest) = value.as_chunks::<LANES>();
+        for block in blocks {
             lanes.add(block);
         }
-        lanes.add(last);
-    } else if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
-        lanes.add(&halves(first, last));
+        if !rest.is_empty() {
+            // What the last block shares with the one before is moved out; zeros are nothing.
+            let last = u128::from_le_bytes(*last) >> (8 * (LANES - rest.len()));
+            lanes.add(&last.to_le_bytes());
+        }
     } else if value.len() < SHORTEST {
         return 0;
     } else {
-        // Any letter fills up what is missing.
-        let mut block = [b'a'; LANES];
-        block.iter_mut().zip(value).for_each(|(to, &b)| *to = b);
-        lanes.add(&block);
+        lanes.add(&short(value));
     }
     lanes.glances()
 }
 
-fn halves(first: &[u8; 8], last: &[u8; 8]) -> [u8; LANES] {
-    let both = u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << 64;
-    both.to_le_bytes()
+/// Less than a block, followed by zeros: two halves, the second without what they share.
+#[inline]
+fn short(value: &[u8]) -> [u8; LANES] {
+    let len = value.len();
+    if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+        let last = u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8));
+        return (u128::from(u64::from_le_bytes(*first)) | last).to_le_bytes();
+    }
+    let mut block = [0; LANES];
+    block.iter_mut().zip(value).for_each(|(to, &b)| *to = b);
+    block
+}
+
+/// Whether the whole value is a UUID, a trace id or a digest in hexadecimal, in which nothing is
+/// to be found.
+pub(super) fn is_hex_id(value: &[u8]) -> bool {
+    let dash = |i: usize| value.get(i) == Some(&b'-');
+    let dashes = match value.len() {
+        36 if dash(8) && dash(13) && dash(18) && dash(23) => 4,
+        32 | 40 | 64 => 0,
+        _ => return false,
+    };
+    let count = |wanted: fn(u8) -> bool| value.iter().filter(|&&b| wanted(b)).count();
+    count(|b| b.wrapping_sub(b'0') <= 9 || (b | 0x20).wrapping_sub(b'a') < 6)
+        == value.len() - dashes
 }

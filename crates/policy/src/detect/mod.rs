@@ -116,7 +116,7 @@ impl Detectors {
             }
             self.signs |= scanner.any;
             self.glances |= scanner.glances;
-            self.dotted |= u64::from(scanner.glances & glance::DOTS_3 != 0) << self.steps.len();
+            self.dotted |= u64::from(scanner.glances & glance::DOTTED != 0) << self.steps.len();
             self.steps.push((detector, scanner));
         }
     }
@@ -161,9 +161,9 @@ impl Detectors {
     pub fn scan(&self, value: &str, found: &mut Vec<Found>) -> bool {
         let before = found.len();
         let glances = glance::glances(value.as_bytes()) & self.glances;
-        if glances == glance::DOTS_3 {
+        if glances == glance::DOTTED {
             self.run(value.as_bytes(), self.dotted, Signs::MAX, found);
-        } else if glances != 0 {
+        } else if glances != 0 && !glance::is_hex_id(value.as_bytes()) {
             let seen = prefilter::signs(value.as_bytes());
             if seen & self.signs != 0 {
                 self.run_signed(value.as_bytes(), seen, found);
@@ -182,9 +182,6 @@ impl Detectors {
     /// Runs the shipped detectors whose signs have been seen.
     #[inline(never)]
     fn run_signed(&self, value: &[u8], seen: Signs, found: &mut Vec<Found>) {
-        if prefilter::is_hex_id(value, seen) {
-            return;
-        }
         let mut wanted = 0;
         let mut signs = seen & self.signs;
         while signs != 0 {

@@ -33,8 +33,7 @@ signs! {
     AT EQUALS EQUALS_OR_COLON QUOTE_OR_DIGIT DOTS_3 COLONS_2 DIGITS_7 DIGITS_10 DIGITS_13
     /// `?` or `&`.
     QUERY
-    /// Anything but hexadecimal digits and dashes.
-    NOT_HEX
+    CAPITALS_2
 }
 
 const DIGITS: &[u8] = b"0123456789";
@@ -74,11 +73,7 @@ const TRIGRAM_MASK: u64 = (1 << TRIGRAM_BITS) - 1;
 const _: () = assert!(TRIGRAMS.len() <= TRIGRAM_BITS as usize);
 
 /// What is counted: each takes a byte of a word.
-const COUNTED: [&[u8]; 8] = [
-    DIGITS, b".", b":", b"=", b"@", b"'\"", b"?&",
-    // And all else that is not hexadecimal: see `table`.
-    b"",
-];
+const COUNTED: [&[u8]; 8] = [DIGITS, b".", b":", b"=", b"@", b"'\"", b"?&", UPPERS];
 
 /// After so many bytes the counts are taken out of their word, lest they overflow.
 const COUNTED_AT_ONCE: usize = 255;
@@ -108,9 +103,6 @@ const fn table() -> [Row; 256] {
                 rows[byte].counts |= 1 << (8 * counter);
             }
             counter += 1;
-        }
-        if !b.is_ascii_hexdigit() && b != b'-' {
-            rows[byte].counts |= 1 << 56;
         }
         let mut i = 0;
         while i < TRIGRAMS.len() {
@@ -162,7 +154,7 @@ pub(super) fn signs(value: &[u8]) -> Signs {
         }
     }
     let trigrams = (seen >> (2 * TRIGRAM_BITS)) & TRIGRAM_MASK;
-    let [digits, dots, colons, equals, ats, quotes, query, not_hex] = totals;
+    let [digits, dots, colons, equals, ats, quotes, query, capitals] = totals;
     trigrams as Signs
         | when(ats > 0, AT)
         | when(equals > 0, EQUALS)
@@ -174,25 +166,9 @@ pub(super) fn signs(value: &[u8]) -> Signs {
         | when(digits >= 10, DIGITS_10)
         | when(digits >= 13, DIGITS_13)
         | when(query > 0, QUERY)
-        | when(not_hex > 0, NOT_HEX)
+        | when(capitals >= 2, CAPITALS_2)
 }
 
 const fn when(yes: bool, sign: Signs) -> Signs {
     if yes { sign } else { 0 }
-}
-
-/// Whether the whole value is a UUID, a trace id or a digest in hexadecimal, in which nothing is
-/// to be found. `signs` are the value's own.
-pub(super) fn is_hex_id(value: &[u8], signs: Signs) -> bool {
-    if signs & NOT_HEX != 0 {
-        return false;
-    }
-    match value.len() {
-        36 => {
-            let dash = |i: usize| value.get(i) == Some(&b'-');
-            dash(8) && dash(13) && dash(18) && dash(23)
-        }
-        32 | 40 | 64 => !value.contains(&b'-'),
-        _ => false,
-    }
 }

@@ -32,7 +32,7 @@ struct Assignment<'a> {
 
 /// What is assigned to a name that says it is secret.
 pub(super) fn generic_secret(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
+    assignments(hay, out, b"destnyl", |hay, found| {
         let strength = names::strength(found.name)?;
         let (start, end) = value(hay, found.value)?;
         is_secret(&hay[start..end], strength, found).then_some((start, end))
@@ -41,7 +41,7 @@ pub(super) fn generic_secret(hay: &[u8], out: &mut Out<'_>) {
 
 /// 40 characters of base64 that are assigned to a secret access key.
 pub(super) fn aws_secret_key(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
+    assignments(hay, out, b"yt", |hay, found| {
         names::ends_with(found.name, names::AWS_SECRETS).then_some(())?;
         let start = unquoted(hay, found.value);
         let end = while_end_within(hay, start, 41, |b| is(b, ALNUM | PLUS_SLASH));
@@ -51,7 +51,7 @@ pub(super) fn aws_secret_key(hay: &[u8], out: &mut Out<'_>) {
 
 /// The private key id in a service account's file: 40 hexadecimal digits.
 pub(super) fn gcp_service_account(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
+    assignments(hay, out, b"d", |hay, found| {
         names::ends_with(found.name, &[b"privatekeyid"]).then_some(())?;
         let start = unquoted(hay, found.value);
         let end = run_end_within(hay, start, HEX, 41);
@@ -62,7 +62,7 @@ pub(super) fn gcp_service_account(hay: &[u8], out: &mut Out<'_>) {
 /// `AccountKey=…`, `SharedAccessKey=…`, `sig=…` with at least 20 characters of base64, percent
 /// encoded or not.
 pub(super) fn azure_key(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
+    assignments(hay, out, b"yg", |hay, found| {
         let named =
             names::ends_with(found.name, names::AZURE) || names::is_one_of(found.name, &[b"sig"]);
         named.then_some(())?;
@@ -76,7 +76,7 @@ pub(super) fn azure_key(hay: &[u8], out: &mut Out<'_>) {
 
 /// `?token=…`, `&X-Amz-Signature=…`: any value of a name that carries a secret in URLs.
 pub(super) fn url_query_secret(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
+    assignments(hay, out, b"ndgelyhst", |hay, found| {
         let query =
             found.tight && matches!(found.lead, b'?' | b'&') && before(hay, found.value) == b'=';
         (query && names::is_one_of(found.name, names::QUERY)).then_some(())?;
@@ -86,14 +86,20 @@ pub(super) fn url_query_secret(hay: &[u8], out: &mut Out<'_>) {
     });
 }
 
+/// `ends` are the letters with which the detector's names end, for a quick look.
 fn assignments(
     hay: &[u8],
     out: &mut Out<'_>,
+    ends: &[u8],
     take: impl Fn(&[u8], &Assignment<'_>) -> Option<(usize, usize)>,
 ) {
     let (mut floor, mut from) = (0, 0);
     while let Some(sign) = find2(b'=', b':', hay, from) {
         from = sign + 1;
+        let last = before(hay, sign);
+        if is(last, ALNUM) && !ends.contains(&last.to_ascii_lowercase()) {
+            continue;
+        }
         let Some(found) = assignment(hay, floor, sign) else {
             continue;
         };

@@ -94,17 +94,17 @@ pub(super) fn scanner(builtin: Builtin) -> Scanner {
         ),
         B::NationalIdUsSsn => (sign::DIGITS_7, 0, layout::us_ssn),
         B::NationalIdDeSteuerId => (sign::DIGITS_10, 0, layout::de_steuer_id),
-        B::NationalIdUkNino => (sign::QUOTE_OR_DIGIT, 0, layout::uk_nino),
+        B::NationalIdUkNino => (sign::CAPITALS_2, 0, layout::uk_nino),
         B::NationalIdFrNir => (sign::DIGITS_13, 0, layout::fr_nir),
         B::NationalIdEsDni => (sign::DIGITS_7, 0, layout::es_dni),
-        B::NationalIdItCf => (sign::NOT_HEX, 0, layout::it_cf),
+        B::NationalIdItCf => (sign::CAPITALS_2, 0, layout::it_cf),
         B::NationalIdPlPesel => (sign::DIGITS_10, 0, layout::pl_pesel),
         B::NationalIdNlBsn => (sign::DIGITS_7, 0, layout::nl_bsn),
         B::NationalIdBrCpf => (sign::DIGITS_10, 0, layout::br_cpf),
         B::NationalIdInAadhaar => (sign::DIGITS_10, 0, layout::in_aadhaar),
     };
     let glances = match builtin {
-        B::Ipv4 => glance::DOTS_3,
+        B::Ipv4 => glance::DOTTED,
         B::Iban
         | B::Jwt
         | B::AwsAccessKey
