@@ -17,13 +17,9 @@ const MAX_V6: usize = 45;
 /// "version"; before `-` or `+` and a suffix; or as a part of more numbers.
 pub(super) fn ipv4(hay: &[u8], out: &mut Out<'_>) {
     let mut from = 0;
-    loop {
-        let dot = while_end(hay, from, |b| b != b'.');
-        if dot == hay.len() {
-            return;
-        }
+    while let Some(dot) = find(b'.', hay, from) {
         from = dot + 1;
-        if !is(at(hay, from), DIGIT) {
+        if !is(at(hay, from), DIGIT) || !is(before(hay, dot), DIGIT) {
             continue;
         }
         let start = while_start(hay, 0, dot, 3, |b| is(b, DIGIT));
