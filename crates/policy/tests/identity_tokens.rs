@@ -349,6 +349,10 @@ fn remembers_until_it_expires() {
         assert!(verifier.cached_bytes() <= 16 << 10);
     }
     assert!(verifier.cached_bytes() > 4 << 10);
+    let tokens: Tokens = serde_saphyr::from_str("cache_bytes: 0").unwrap();
+    let forgetful = Verifier::new(&tokens, vec![issuer(&jwks, "[EdDSA]").unwrap()]).unwrap();
+    assert!(forgetful.verify(&token, NOW).is_ok());
+    assert_eq!(forgetful.cached_bytes(), 0);
     // Neither the verifier nor a token shows what it holds.
     let shown = format!("{verifier:?} {first:?}");
     assert!(

@@ -70,7 +70,7 @@ pub struct Forwarder {
 
 /// Tenants to choose among.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(with = "Vec<String>")]
+#[schemars(with = "Written")]
 pub enum Choice {
     /// `*`: every tenant.
     Any,
@@ -78,14 +78,16 @@ pub enum Choice {
     Of(Vec<TenantName>),
 }
 
+/// As it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Written {
+    Word(String),
+    List(Vec<String>),
+}
+
 impl<'de> Deserialize<'de> for Choice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Word(String),
-            List(Vec<String>),
-        }
         match Written::deserialize(deserializer)? {
             Written::Word(word) if word == "*" => Ok(Choice::Any),
             Written::Word(_) => Err(D::Error::custom("write \"*\" or a list of tenants")),

@@ -19,8 +19,8 @@ pub struct Quotas {
     pub tenants: BTreeMap<TenantName, Quota>,
     /// The most tenants that are kept track of at once. Idle ones are forgotten.
     pub max_tenants: usize,
-    /// What a sender is told to wait where nothing better is known; for twice as long it counts as
-    /// waiting for its share of the bytes in flight.
+    /// What a sender is told to wait where nothing better is known. For twice as long it is expected
+    /// to come again, and room is kept free for it.
     pub retry: Time,
     /// How long a series counts as active at the least: one that comes once in this time is never
     /// refused.

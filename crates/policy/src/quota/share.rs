@@ -1,14 +1,15 @@
 //! Bytes in flight, shared fairly between tenants.
 //!
-//! Alone, a tenant may have all of it. Once another tenant is waiting, nobody gets more than its
-//! share: the whole, divided by weight among the tenants that have bytes in flight or wait for some.
-//! What a tenant has beyond its share it keeps until its requests are done, which takes as long as
-//! a write takes; nothing is taken back.
+//! A tenant's share is the whole, divided by weight among the tenants that have bytes in flight or
+//! are expected to. Within its share a tenant gets whatever room there is. Beyond it, it gets what
+//! the others leave, and must keep free what they need: a tenant that was refused is expected to
+//! come again with as much, at the most its share, for the time of the window, and as long as it
+//! keeps coming. So alone a tenant may have all of it, one that comes to a full gateway is refused
+//! once and then finds room, and greedy tenants end at equal parts. Nothing is taken back: what a
+//! tenant has it keeps until its requests are done, which takes as long as a write takes.
 //!
-//! There is no queue: who is refused is told to come again, and counts as waiting until it has come
-//! and been served, or has not come for the time of the window. A tenant with nothing in flight
-//! may always have one request, however many share, as long as there is room at all; else a share
-//! smaller than a request would stop everybody.
+//! A tenant with nothing in flight may always have one request, however many share, as long as
+//! there is room at all; else a share smaller than a request would stop everybody.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -21,7 +22,7 @@ use super::exceeded::{Exceeded, Limit};
 #[derive(Debug)]
 pub(super) struct Share {
     total: u64,
-    /// How long a refused tenant counts as waiting, in nanoseconds.
+    /// How long a refused tenant is expected, in nanoseconds.
     window: u64,
     retry: Duration,
     state: Mutex<State>,
@@ -30,9 +31,10 @@ pub(super) struct Share {
 #[derive(Debug, Default)]
 struct State {
     used: u64,
-    /// The weights of all accounts that are active: with bytes in flight, or waiting.
+    /// The weights of all accounts that are active: with bytes in flight, or expected.
     active: u64,
-    waiting: u64,
+    /// What expected accounts need beyond what they have.
+    reserved: u64,
     /// Accounts that have been refused, each once, and when to look at them again.
     queue: VecDeque<(u64, Arc<Account>)>,
 }
@@ -44,8 +46,9 @@ pub(super) struct Account {
     weight: u64,
     own_limit: u64,
     used: AtomicU64,
-    /// Until when it counts as waiting; 0 if it does not.
-    waiting_until: AtomicU64,
+    /// How much it is expected to have in flight; 0 if it is not expected.
+    need: AtomicU64,
+    expected_until: AtomicU64,
     queued: AtomicBool,
 }
 
@@ -55,22 +58,25 @@ impl Account {
             weight: u64::from(weight),
             own_limit,
             used: AtomicU64::new(0),
-            waiting_until: AtomicU64::new(0),
+            need: AtomicU64::new(0),
+            expected_until: AtomicU64::new(0),
             queued: AtomicBool::new(false),
         }
     }
 
     /// Whether nothing tells it from a new one. Nobody else may hold it.
     pub(super) fn is_idle(&self) -> bool {
-        self.used.load(Relaxed) == 0 && !self.is_waiting()
+        self.active_weight() == 0
     }
 
-    fn is_waiting(&self) -> bool {
-        self.waiting_until.load(Relaxed) != 0
+    fn reserve(&self) -> u64 {
+        let need = self.need.load(Relaxed);
+        need.saturating_sub(self.used.load(Relaxed))
     }
 
-    fn is_active(&self) -> bool {
-        self.used.load(Relaxed) != 0 || self.is_waiting()
+    fn active_weight(&self) -> u64 {
+        let active = self.used.load(Relaxed) != 0 || self.need.load(Relaxed) != 0;
+        if active { self.weight } else { 0 }
     }
 }
 
@@ -99,49 +105,40 @@ impl Share {
         if wanted > account.own_limit {
             return refuse(Limit::InFlightBytes, account.own_limit);
         }
-        let was_active = account.is_active();
-        let room = state.used.saturating_add(bytes) <= self.total;
-        let others_wait = state.waiting > u64::from(account.is_waiting());
-        if !room || (others_wait && used > 0 && wanted > self.share(&state, account)) {
+        let share = self.share(&state, account);
+        let kept_free = if used > 0 && wanted > share {
+            state.reserved - account.reserve()
+        } else {
+            0
+        };
+        let until = now.saturating_add(self.window);
+        if state.used.saturating_add(bytes).saturating_add(kept_free) > self.total {
             if bytes <= self.total {
-                state.wait(account, now.saturating_add(self.window));
+                state.expect(account, wanted.min(share), until);
             }
             return refuse(Limit::FairShare, self.total);
         }
-        if account.waiting_until.swap(0, Relaxed) != 0 {
-            state.waiting -= 1;
-        }
-        if !was_active && bytes > 0 {
-            state.active += account.weight;
-        } else if was_active && wanted == 0 {
-            state.active -= account.weight;
-        }
         state.used += bytes;
-        account.used.store(wanted, Relaxed);
+        state.change(account, |account| account.used.store(wanted, Relaxed));
+        // It is expected for as long as it needs about as much as it was refused.
+        if wanted >= account.need.load(Relaxed) / 2 {
+            account.expected_until.fetch_max(until, Relaxed);
+        }
         Ok(())
     }
 
     fn share(&self, state: &State, account: &Account) -> u64 {
-        let mine = if account.is_active() {
-            0
-        } else {
-            account.weight
-        };
-        let all = u128::from(state.active + mine).max(1);
-        let share = u128::from(self.total) * u128::from(account.weight) / all;
+        let all = state.active - account.active_weight() + account.weight;
+        let share = u128::from(self.total) * u128::from(account.weight) / u128::from(all.max(1));
         u64::try_from(share).unwrap_or(u64::MAX)
     }
 
     fn give(&self, account: &Account, bytes: u64) {
-        if bytes == 0 {
-            return;
-        }
         let mut state = self.state();
         state.used -= bytes;
-        account.used.fetch_sub(bytes, Relaxed);
-        if !account.is_active() {
-            state.active -= account.weight;
-        }
+        state.change(account, |account| {
+            account.used.fetch_sub(bytes, Relaxed);
+        });
     }
 
     #[cfg(test)]
@@ -157,34 +154,35 @@ impl Share {
 }
 
 impl State {
-    fn wait(&mut self, account: &Arc<Account>, until: u64) {
-        if !account.is_active() {
-            self.active += account.weight;
-        }
-        if account.waiting_until.swap(until, Relaxed) == 0 {
-            self.waiting += 1;
-        }
+    /// Changes an account and what is counted of it.
+    fn change(&mut self, account: &Account, change: impl FnOnce(&Account)) {
+        let (reserve, weight) = (account.reserve(), account.active_weight());
+        change(account);
+        self.reserved = self.reserved - reserve + account.reserve();
+        self.active = self.active - weight + account.active_weight();
+    }
+
+    fn expect(&mut self, account: &Arc<Account>, need: u64, until: u64) {
+        self.change(account, |account| {
+            account.need.fetch_max(need.max(1), Relaxed);
+        });
+        account.expected_until.store(until, Relaxed);
         if !account.queued.swap(true, Relaxed) {
             self.queue.push_back((until, Arc::clone(account)));
         }
     }
 
-    /// Lets go of accounts that have waited for longer than the window. One that was refused again
-    /// in the meantime goes to the end, where it may count as waiting for up to a window too long.
+    /// Lets go of accounts that have not come for longer than the window. One that has goes to the
+    /// end of the queue, where it may be expected for up to a window too long.
     fn expire(&mut self, now: u64) {
         while let Some((_, account)) = self.queue.pop_front_if(|(at, _)| *at <= now) {
-            let until = account.waiting_until.load(Relaxed);
+            let until = account.expected_until.load(Relaxed);
             if until > now {
                 self.queue.push_back((until, account));
                 continue;
             }
             account.queued.store(false, Relaxed);
-            if account.waiting_until.swap(0, Relaxed) != 0 {
-                self.waiting -= 1;
-                if account.used.load(Relaxed) == 0 {
-                    self.active -= account.weight;
-                }
-            }
+            self.change(&account, |account| account.need.store(0, Relaxed));
         }
     }
 }

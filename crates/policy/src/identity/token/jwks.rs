@@ -211,3 +211,26 @@ fn public(key: &Map<String, Value>, algorithm: Algorithm) -> Result<ParsedPublic
     let algorithm = algorithm.other().ok_or("alg")?;
     ParsedPublicKey::new(algorithm, bytes).map_err(|_| "x")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037, appendix A.4; its payload is no JSON, so only the signature is looked at.
+    #[test]
+    fn the_signature_of_rfc_8037_is_good() {
+        let config: config::Issuer =
+            serde_saphyr::from_str("{issuer: i, audiences: [a], jwks: f, algorithms: [EdDSA]}")
+                .unwrap();
+        let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+            "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let issuer = Issuer::new(&config, jwks).unwrap();
+        let key = issuer.key(Algorithm::EdDsa, None).unwrap();
+        let signed = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        assert!(key.verify_sig(signed, &signature).is_ok());
+        signature[0] ^= 1;
+        assert!(key.verify_sig(signed, &signature).is_err());
+    }
+}
