@@ -9,11 +9,18 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ident::{Signal, TenantId};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+};
 use policy::identity::token::{Issuer, Verifier, opaque::NewToken};
 use policy::identity::{Certificate, Digest, Directory, Proof, config};
+use policy::quota::shape::first_violation;
 use policy::quota::{Admission, Now, Quotas};
+use prost::Message;
 
 const SIZES: [usize; 2] = [1, 10_000];
 const NOW: u64 = 1_800_000_000;
@@ -158,5 +165,60 @@ fn quota(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, identity, quota);
+/// 500 points of 8 attributes each, and the two passes over them.
+fn passes(c: &mut Criterion) {
+    let attribute = |key: String, value: String| KeyValue {
+        key,
+        value: Some(AnyValue {
+            value: Some(Value::StringValue(value)),
+        }),
+        ..KeyValue::default()
+    };
+    let point = |i: usize| NumberDataPoint {
+        attributes: (0..8)
+            .map(|k| attribute(format!("http.attribute.{k}"), format!("value-{}", i + k)))
+            .collect(),
+        ..NumberDataPoint::default()
+    };
+    let request = ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics: vec![ScopeMetrics {
+                metrics: vec![Metric {
+                    name: "http.server.request.duration".to_owned(),
+                    data: Some(Data::Gauge(Gauge {
+                        data_points: (0..500).map(point).collect(),
+                    })),
+                    ..Metric::default()
+                }],
+                ..ScopeMetrics::default()
+            }],
+            ..ResourceMetrics::default()
+        }],
+    }
+    .encode_to_vec();
+    let quotas = "default: {series: 100000, attributes_per_item: 64, attribute_value_bytes: 4KiB}";
+    let quotas: Quotas = serde_saphyr::from_str(quotas).unwrap();
+    let admission = Admission::new(&quotas, 32 << 20, [1, 2]).unwrap();
+    let tenant = TenantId::default_tenant();
+    let now = Now {
+        nanos: 1,
+        unix_seconds: NOW,
+    };
+    let mut group = c.benchmark_group("passes over 500 points");
+    group.throughput(Throughput::Bytes(request.len() as u64));
+    group.bench_function("check, to compare", |b| {
+        b.iter(|| otlp::check(Signal::Metrics, black_box(&request)));
+    });
+    let limits = admission.item_limits(&tenant);
+    assert_eq!(first_violation(Signal::Metrics, &request, limits), None);
+    group.bench_function("shape", |b| {
+        b.iter(|| first_violation(Signal::Metrics, black_box(&request), limits));
+    });
+    group.bench_function("series, known", |b| {
+        b.iter(|| admission.series(&tenant, black_box(&request), now));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, identity, quota, passes);
 criterion_main!(benches);

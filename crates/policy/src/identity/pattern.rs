@@ -12,15 +12,16 @@ use serde::de::{Deserialize, Deserializer, Error};
 #[schemars(with = "String")]
 pub struct Pattern(Box<str>);
 
-/// The most segments of a pattern, and of a name that is matched (BOUNDED).
-pub const MAX_SEGMENTS: usize = 32;
-/// The longest pattern in bytes. SPIFFE IDs have at most 2048.
-pub const MAX_BYTES: usize = 2048;
-/// The most wildcards in one pattern. It bounds what a lookup has to follow: of a name of
-/// [`MAX_SEGMENTS`], no more than a few hundred partial matches.
-pub const MAX_WILDCARDS: usize = 3;
-
 impl Pattern {
+    /// The most segments of a pattern, and of a name that is matched (BOUNDED).
+    pub const MAX_SEGMENTS: usize = 32;
+    /// The longest pattern in bytes. SPIFFE IDs have at most 2048.
+    pub const MAX_BYTES: usize = 2048;
+    /// The most wildcards in one pattern. It bounds what a lookup has to follow: of a name of
+    /// [`MAX_SEGMENTS`](Self::MAX_SEGMENTS), no more than a few thousand partial matches, and with
+    /// patterns as people write them, one or two.
+    pub const MAX_WILDCARDS: usize = 3;
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,8 +45,12 @@ pub enum ParsePatternError {
     /// Nothing.
     #[error("a pattern is empty")]
     Empty,
-    /// Over [`MAX_BYTES`] or [`MAX_SEGMENTS`].
-    #[error("a pattern is too long\nhint: at most {MAX_BYTES} bytes in {MAX_SEGMENTS} segments")]
+    /// Over [`Pattern::MAX_BYTES`] or [`Pattern::MAX_SEGMENTS`].
+    #[error(
+        "a pattern is too long\nhint: at most {} bytes in {} segments",
+        Pattern::MAX_BYTES,
+        Pattern::MAX_SEGMENTS
+    )]
     TooLong,
     /// No `scheme://authority`, or a wildcard there.
     #[error(
@@ -57,8 +62,8 @@ pub enum ParsePatternError {
         "a wildcard is not a whole segment\nhint: `*` stands for one segment, `**` at the end for one or more"
     )]
     PartialWildcard,
-    /// More than [`MAX_WILDCARDS`].
-    #[error("a pattern has more than {MAX_WILDCARDS} wildcards")]
+    /// More than [`Pattern::MAX_WILDCARDS`].
+    #[error("a pattern has more than {} wildcards", Pattern::MAX_WILDCARDS)]
     TooManyWildcards,
 }
 
@@ -70,7 +75,7 @@ impl std::str::FromStr for Pattern {
             return Err(ParsePatternError::Empty);
         }
         let segments = text.split('/').count();
-        if text.len() > MAX_BYTES || segments > MAX_SEGMENTS {
+        if text.len() > Self::MAX_BYTES || segments > Self::MAX_SEGMENTS {
             return Err(ParsePatternError::TooLong);
         }
         let (scheme, rest) = text.split_once("://").ok_or(ParsePatternError::NotAUri)?;
@@ -90,7 +95,7 @@ impl std::str::FromStr for Pattern {
                 _ => {}
             }
         }
-        if wildcards > MAX_WILDCARDS {
+        if wildcards > Self::MAX_WILDCARDS {
             return Err(ParsePatternError::TooManyWildcards);
         }
         Ok(Pattern(text.into()))

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::pattern::MAX_SEGMENTS;
+use super::pattern::Pattern;
 
 /// Whom a name stands for. A name may stand for a tenant and for a forwarder at once: the tenant
 /// is then the one that the forwarder has when it chooses none.
@@ -97,12 +97,12 @@ impl Trie {
 
     /// Calls `found` for every pattern that matches `name`.
     pub(super) fn lookup(&self, name: &str, found: &mut impl FnMut(Owners)) {
-        if self.nodes.len() > 1 && name.split('/').take(MAX_SEGMENTS + 1).count() <= MAX_SEGMENTS {
+        if self.nodes.len() > 1 && segments(name) <= Pattern::MAX_SEGMENTS {
             self.follow(0, Some(name), found);
         }
     }
 
-    /// At most [`MAX_SEGMENTS`] deep.
+    /// At most [`Pattern::MAX_SEGMENTS`] deep.
     fn follow(&self, at: u32, rest: Option<&str>, found: &mut impl FnMut(Owners)) {
         let Some(node) = self.nodes.get(at as usize) else {
             return;
@@ -190,4 +190,9 @@ impl Trie {
             }
         }
     }
+}
+
+/// How many segments a name has, counted no further than needed.
+fn segments(name: &str) -> usize {
+    name.split('/').take(Pattern::MAX_SEGMENTS + 1).count()
 }
