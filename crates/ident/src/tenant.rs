@@ -110,6 +110,10 @@ mod tests {
         assert_eq!(parse(&"x".repeat(151)), Err(ParseTenantError::TooLong(151)));
         assert_eq!(parse("a/b"), Err(ParseTenantError::BadCharacter(1)));
         assert_eq!(parse("ä"), Err(ParseTenantError::BadCharacter(0)));
-        assert_eq!(parse(".."), Err(ParseTenantError::Reserved));
+        for reserved in [".", "..", "__mimir_cluster"] {
+            assert_eq!(parse(reserved), Err(ParseTenantError::Reserved));
+        }
+        // A list of tenants, as Mimir federates queries, names none.
+        assert_eq!(parse("a|b"), Err(ParseTenantError::BadCharacter(1)));
     }
 }

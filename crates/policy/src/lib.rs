@@ -9,3 +9,4 @@ pub mod detect;
 pub mod identity;
 pub mod quota;
 pub mod redaction;
+pub mod units;
