@@ -156,6 +156,11 @@ async fn work(
     }
 }
 
+/// One request without its frame.
+pub fn request() -> Vec<u8> {
+    body(0)[5..].to_vec()
+}
+
 /// A framed request of [`SPANS`] spans of about 700 bytes with 12 attributes each.
 fn body(number: u64) -> Bytes {
     let spans = (0..SPANS).map(|at| span(number * SPANS + at)).collect();

@@ -17,13 +17,17 @@ mod measure;
 mod report;
 mod runs;
 mod server;
+mod wire;
+
+use server::Windows;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         // The reference and the sink are one program: read the bytes and answer.
-        ["server"] => server::run(),
+        ["server"] => server::run(Windows::Gateways),
+        ["server", "defaults"] => server::run(Windows::Hypers),
         ["load", endpoint, requests, per_second] => {
             let requests = requests.parse().expect("a number of requests");
             load::run(

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use testkit::collector::Collector;
 use testkit::stella::Stella;
 
-use crate::load::{Outcome, SPANS};
+use crate::load::{Outcome, SPANS, request};
 use crate::measure;
+use crate::wire::{self, Compared};
 
 /// Requests of a run at full load: two million spans.
 const REQUESTS: u64 = 4000;
@@ -18,6 +19,8 @@ const REQUESTS: u64 = 4000;
 const WARM_UP: u64 = 300;
 /// What a block of one request takes on the disk, for the disk's own measure.
 const BLOCK_BYTES: usize = 64 << 10;
+
+const REFERENCE: &str = "reference: bare hyper HTTP/2 server as it comes, reads and answers";
 
 /// One process under full load.
 pub struct Full {
@@ -29,7 +32,9 @@ pub struct Full {
 
 /// Everything that was measured.
 pub struct Figures {
+    /// The first row is the reference.
     pub full: Vec<Full>,
+    pub wire: Vec<Compared>,
     pub request_bytes: f64,
     pub half: Outcome,
     pub fdatasync: (f64, f64),
@@ -44,20 +49,22 @@ pub struct Figures {
 pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     let mut full = Vec::new();
     let mut request_bytes = 0.0;
-    // The reference twice, around the others: the second run shows the machine's drift.
-    let mut reference = |name| {
+    // The references twice, around the others: the second runs show the machine's drift.
+    let mut reference = |name, windows: &[&str]| {
         eprintln!("measuring: {name}");
-        let server = Server::start();
+        let server = Server::start(windows);
         let (row, outcome) = loaded(name, server.child.id(), &server.addr);
         request_bytes = outcome.bytes as f64 / REQUESTS as f64;
         row
     };
+    full.push(reference(REFERENCE, &["defaults"]));
     full.push(reference(
-        "reference: bare hyper HTTP/2 server, reads and answers",
+        "the same with the gateway's flow-control windows",
+        &[],
     ));
 
     eprintln!("measuring: stella");
-    let sink = Server::start();
+    let sink = Server::start(&[]);
     let mut gateway = start(stella, &sink.addr);
     let (row, outcome) = loaded(
         "stella: gRPC in, journal with fsync, gRPC out",
@@ -90,7 +97,7 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     drop(gateway);
 
     eprintln!("measuring: the upstream Collector");
-    let sink = Server::start();
+    let sink = Server::start(&[]);
     let mut collector = Collector::bare(&sink.addr);
     let (row, _) = loaded(
         "upstream Collector: OTLP in, batch, OTLP out, no queue on disk",
@@ -100,10 +107,14 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     full.push(row);
     drop(sink);
     collector.kill();
-    full.push(reference("reference, again"));
+    full.push(reference("the reference, again", &["defaults"]));
+    full.push(reference("the same, again", &[]));
+    eprintln!("measuring: the wire engine");
+    let wire = wire::all(&request());
 
     Figures {
         full,
+        wire,
         request_bytes,
         half,
         fdatasync,
@@ -151,10 +162,11 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(windows: &[&str]) -> Self {
         let me = std::env::current_exe().expect("this program");
         let mut child = Command::new(me)
             .arg("server")
+            .args(windows)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");

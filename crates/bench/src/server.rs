@@ -1,5 +1,5 @@
 //! A bare hyper HTTP/2 server: it reads a request's bytes and answers as an OTLP/gRPC server
-//! does. Its flow-control windows are the gateway's, so that both pay for the same frames.
+//! does.
 
 use std::convert::Infallible;
 
@@ -12,8 +12,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
+/// Which flow-control windows the server gives its senders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Windows {
+    /// Those that hyper has if it is told nothing.
+    Hypers,
+    /// Those that the gateway has, so that both pay for the same frames.
+    Gateways,
+}
+
 /// Prints its address and serves for ever.
-pub fn run() {
+pub fn run(windows: Windows) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -25,14 +34,15 @@ pub fn run() {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            tokio::spawn(
-                http2::Builder::new(TokioExecutor::new())
-                    .timer(TokioTimer::new())
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder.timer(TokioTimer::new());
+            if windows == Windows::Gateways {
+                builder
                     .initial_stream_window_size(1 << 20)
                     .initial_connection_window_size(2 << 20)
-                    .max_frame_size(256 << 10)
-                    .serve_connection(TokioIo::new(stream), service_fn(answer)),
-            );
+                    .max_frame_size(256 << 10);
+            }
+            tokio::spawn(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
         }
     });
 }

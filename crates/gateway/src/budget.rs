@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use meter::Gauge;
 
-use crate::Refusal;
+use crate::{Admitted, Pass, Refusal, Request};
 
 /// An amount of bytes of which parts can be taken and given back.
 #[derive(Debug)]
@@ -50,23 +50,25 @@ impl Budget {
 }
 
 /// What one request has taken of two budgets; given back when it is dropped.
-#[derive(Debug)]
 pub(crate) struct Lease {
     total: Arc<Budget>,
     connection: Arc<Budget>,
+    /// What the guard let the request in with; it may have limits of its own.
+    pass: Box<dyn Pass>,
     bytes: usize,
 }
 
 impl Lease {
-    pub(crate) fn new(total: &Arc<Budget>, connection: &Arc<Budget>) -> Self {
+    pub(crate) fn new(total: &Arc<Budget>, connection: &Arc<Budget>, pass: Box<dyn Pass>) -> Self {
         Lease {
             total: Arc::clone(total),
             connection: Arc::clone(connection),
+            pass,
             bytes: 0,
         }
     }
 
-    /// Takes `bytes` more of both.
+    /// Takes `bytes` more of both, if the guard allows.
     ///
     /// # Errors
     /// The sender is to wait where others are in the way; where the request alone is more than a
@@ -76,6 +78,7 @@ impl Lease {
         if self.bytes.saturating_add(bytes) > limit {
             return Err(Refusal::too_large("request with its decoded forms", limit));
         }
+        self.pass.hold(bytes)?;
         if !self.connection.take(bytes) {
             return Err(Refusal::busy("bytes in flight on this connection"));
         }
@@ -85,6 +88,11 @@ impl Lease {
         }
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// The guard's decision about the request.
+    pub(crate) fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal> {
+        self.pass.admit(request)
     }
 }
 
@@ -98,17 +106,22 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::{Kind, OpenGuard};
+    use ident::TenantId;
+
+    fn pass() -> Box<dyn Pass> {
+        Box::new(OpenGuard::new(TenantId::default_tenant()))
+    }
 
     #[test]
     fn bounded_by_both_and_given_back() {
         let total = Budget::new(10, None);
         let (one, two) = (Budget::new(8, None), Budget::new(8, None));
-        let mut first = Lease::new(&total, &one);
+        let mut first = Lease::new(&total, &one, pass());
         assert_eq!(first.grow(9).unwrap_err().kind, Kind::TooLarge);
         assert!(first.grow(8).is_ok());
         assert_eq!(first.grow(1).unwrap_err().kind, Kind::TooLarge);
-        let mut second = Lease::new(&total, &two);
+        let mut second = Lease::new(&total, &two, pass());
         assert_eq!(second.grow(3).unwrap_err().kind, Kind::Busy);
         assert_eq!((total.used(), two.used()), (8, 0));
         drop(first);

@@ -8,12 +8,13 @@ use std::task::{Context, Poll};
 use ::http::HeaderMap;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use ident::Signal;
 use tokio::time::Instant;
 
 use crate::budget::{Budget, Lease};
 use crate::intake::Intake;
 use crate::metrics::ListenerMetrics;
-use crate::{Limits, Peer};
+use crate::{Head, Limits, Peer, Refusal};
 
 /// What a listener's connections share.
 pub(crate) struct Shared {
@@ -51,8 +52,15 @@ impl Connection {
         }
     }
 
-    pub(crate) fn lease(&self) -> Lease {
-        Lease::new(&self.shared.budget, &self.budget)
+    /// Lets a request in: the guard is asked before its body is read.
+    pub(crate) fn enter(&self, signal: Signal, headers: &HeaderMap) -> Result<Lease, Refusal> {
+        let head = Head {
+            peer: &self.peer,
+            signal,
+            headers,
+        };
+        let pass = self.shared.intake.guard.enter(&head)?;
+        Ok(Lease::new(&self.shared.budget, &self.budget, pass))
     }
 
     /// Marks a request as under way until what is returned is dropped.

@@ -114,8 +114,8 @@ where
 {
     let limits = &connection.shared.limits;
     let (head, body) = request.into_parts();
+    let mut lease = connection.enter(signal, &head.headers)?;
     let encoding = Encoding::parse(head.headers.get(ENCODING))?;
-    let mut lease = connection.lease();
     let limit = limits.request_bytes.saturating_add(PREFIX_BYTES);
     let framed = collect(body, limits, limit, &mut lease, |head| {
         let length = prefix(head).map(|(_, length)| length);
@@ -167,7 +167,13 @@ where
     let shared = &connection.shared;
     let taken = shared
         .intake
-        .take(&connection.peer, signal, payload, &shared.metrics)
+        .take(
+            &connection.peer,
+            &mut lease,
+            signal,
+            payload,
+            &shared.metrics,
+        )
         .await?;
     Ok((taken, bytes))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ::http::HeaderMap;
 use bytes::Bytes;
 use ident::{Signal, TenantId};
 use otlp::Summary;
@@ -64,13 +65,43 @@ pub struct Admitted {
     pub message: Option<String>,
 }
 
+/// A request's head, before its body is read.
+#[derive(Debug)]
+pub struct Head<'a> {
+    /// Who sends it.
+    pub peer: &'a Peer,
+    /// What it says it holds.
+    pub signal: Signal,
+    /// The HTTP headers; with gRPC, its metadata.
+    pub headers: &'a HeaderMap,
+}
+
 /// Decides before anything is kept. Quick, without I/O; called on the thread that reads requests.
 pub trait Guard: Send + Sync + 'static {
+    /// Says who sends, from what connection and head prove. Where this refuses, no body is read.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given.
+    fn enter(&self, head: &Head<'_>) -> Result<Box<dyn Pass>, Refusal>;
+}
+
+/// What one request was let in with. It is dropped when the request has been answered.
+pub trait Pass: Send {
+    /// Told of bytes of the request as they arrive or are unpacked; they are in memory until this
+    /// is dropped.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given, where it may not have as many in flight.
+    fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let _ = bytes;
+        Ok(())
+    }
+
     /// Takes the request, all or part of it, or refuses it.
     ///
     /// # Errors
     /// The refusal that the sender is given.
-    fn admit(&self, request: Request<'_>) -> Result<Admitted, Refusal>;
+    fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal>;
 }
 
 /// The guard of a site without identities: everything is one tenant's and is kept as it is.
@@ -87,7 +118,13 @@ impl OpenGuard {
 }
 
 impl Guard for OpenGuard {
-    fn admit(&self, request: Request<'_>) -> Result<Admitted, Refusal> {
+    fn enter(&self, _: &Head<'_>) -> Result<Box<dyn Pass>, Refusal> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Pass for OpenGuard {
+    fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal> {
         Ok(Admitted {
             tenant: self.tenant.clone(),
             payload: request.payload,

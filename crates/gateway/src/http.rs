@@ -100,6 +100,7 @@ where
 {
     let limits = &connection.shared.limits;
     let (head, body) = request.into_parts();
+    let mut lease = connection.enter(signal, &head.headers)?;
     let encoding = Encoding::parse(head.headers.get(CONTENT_ENCODING))?;
     let length = body
         .size_hint()
@@ -108,7 +109,6 @@ where
     if length.is_some_and(|length| length > limits.request_bytes) {
         return Err(Refusal::too_large("request", limits.request_bytes));
     }
-    let mut lease = connection.lease();
     let body = collect(body, limits, limits.request_bytes, &mut lease, |_| {
         Ok(length)
     })
@@ -128,7 +128,13 @@ where
     let shared = &connection.shared;
     let taken = shared
         .intake
-        .take(&connection.peer, signal, payload, &shared.metrics)
+        .take(
+            &connection.peer,
+            &mut lease,
+            signal,
+            payload,
+            &shared.metrics,
+        )
         .await?;
     Ok((taken, bytes))
 }

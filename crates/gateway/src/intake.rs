@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ident::Signal;
 use journal::{AppendError, Journal, Record};
 
+use crate::budget::Lease;
 use crate::metrics::ListenerMetrics;
 use crate::{Guard, Kind, Peer, Refusal, Request};
 
@@ -29,6 +30,7 @@ impl Intake {
     pub(crate) async fn take(
         &self,
         peer: &Peer,
+        lease: &mut Lease,
         signal: Signal,
         payload: Bytes,
         metrics: &ListenerMetrics,
@@ -37,8 +39,7 @@ impl Intake {
             Refusal::new(Kind::Malformed, format!("not OTLP {signal}: {error}"))
         })?;
         let offered = summary.items;
-        let admitted = self
-            .guard
+        let admitted = lease
             .admit(Request {
                 peer,
                 signal,

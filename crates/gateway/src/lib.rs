@@ -24,6 +24,6 @@ mod rpc_status;
 mod server;
 
 pub use config::{BindError, Config, Limits, ListenerConfig};
-pub use guard::{Admitted, Guard, OpenGuard, Peer, Request, Transport};
+pub use guard::{Admitted, Guard, Head, OpenGuard, Pass, Peer, Request, Transport};
 pub use refusal::{Kind, Refusal};
 pub use server::Gateway;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::client::*;
 use common::*;
-use gateway::{Admitted, Guard, Kind, Refusal, Request};
+use gateway::{Admitted, Guard, Head, Kind, Pass, Refusal, Request};
 use ident::{Signal, TenantId};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -20,7 +20,13 @@ use tonic::Code;
 struct FirstOnly;
 
 impl Guard for FirstOnly {
-    fn admit(&self, request: Request<'_>) -> Result<Admitted, Refusal> {
+    fn enter(&self, _: &Head<'_>) -> Result<Box<dyn Pass>, Refusal> {
+        Ok(Box::new(FirstOnly))
+    }
+}
+
+impl Pass for FirstOnly {
+    fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal> {
         let names = data::names(request.signal, &request.payload);
         let payload = data::request(request.signal, &[&names[0]]);
         let summary = otlp::check(request.signal, &payload).unwrap();
@@ -115,23 +121,51 @@ async fn partial_success() {
     rig.goes_on().await;
 }
 
+/// Where a guard refuses.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Head,
+    FirstByte,
+    Whole,
+}
+
 /// Refuses everything, or nothing.
+#[derive(Clone)]
 struct Strict {
+    at: At,
     kind: Kind,
     refuses: Arc<AtomicBool>,
 }
 
-impl Guard for Strict {
-    fn admit(&self, request: Request<'_>) -> Result<Admitted, Refusal> {
-        if self.refuses.load(Ordering::SeqCst) {
+impl Strict {
+    fn refuse(&self, at: At) -> Result<(), Refusal> {
+        if self.at == at && self.refuses.load(Ordering::SeqCst) {
             return Err(Refusal::new(self.kind, "not you: 100 % sure\u{e9}"));
         }
+        Ok(())
+    }
+}
+
+impl Guard for Strict {
+    fn enter(&self, _: &Head<'_>) -> Result<Box<dyn Pass>, Refusal> {
+        self.refuse(At::Head)?;
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Pass for Strict {
+    fn hold(&mut self, _: usize) -> Result<(), Refusal> {
+        self.refuse(At::FirstByte)
+    }
+
+    fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal> {
+        self.refuse(At::Whole)?;
         gateway::OpenGuard::new(TenantId::default_tenant()).admit(request)
     }
 }
 
-/// Guarantees: a guard that refuses a sender is heard: 16 and 401, 7 and 403, with its message,
-/// and the items are counted.
+/// Guarantees: a guard that refuses a sender is heard, wherever it refuses: 16 and 401, 7 and 403,
+/// with its message; and the items are counted where they are known.
 #[tokio::test]
 async fn refused_senders() {
     let cases = [
@@ -148,9 +182,14 @@ async fn refused_senders() {
             "permission_denied",
         ),
     ];
-    for (kind, code, http, reason) in cases {
+    let places = [(At::Head, 0.0), (At::FirstByte, 0.0), (At::Whole, 3.0)];
+    let cases = cases
+        .into_iter()
+        .flat_map(|case| places.map(|place| (case, place)));
+    for ((kind, code, http, reason), (at, items)) in cases {
         let refuses = Arc::new(AtomicBool::new(true));
         let rig = Rig::with(Setup::guard(Strict {
+            at,
             kind,
             refuses: Arc::clone(&refuses),
         }))
@@ -174,8 +213,8 @@ async fn refused_senders() {
         assert_eq!(status.message(), "not you: 100 % sure\u{e9}");
         assert_eq!(rig.refused("http", reason), 2.0);
         assert_eq!(rig.refused("grpc", reason), 1.0);
-        assert_eq!(rig.items("refused", Signal::Logs, "http"), 6.0);
-        assert_eq!(rig.items("refused", Signal::Logs, "grpc"), 3.0);
+        assert_eq!(rig.items("refused", Signal::Logs, "http"), 2.0 * items);
+        assert_eq!(rig.items("refused", Signal::Logs, "grpc"), items);
         assert!(rig.kept().is_empty());
         refuses.store(false, Ordering::SeqCst);
         rig.goes_on().await;

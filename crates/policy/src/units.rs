@@ -1,4 +1,4 @@
-//! Sizes and times as a person writes them in a profile: `10GiB`, `15m`.
+//! Sizes and times as a person writes them: `10GiB`, `15m`.
 
 use std::fmt;
 use std::time::Duration;

@@ -15,19 +15,18 @@ mod listen;
 mod load;
 mod secret;
 mod ship;
-mod units;
 
 pub use error::Error;
 pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use load::{MAX_BYTES, load, parse};
+pub use policy::units::{Bytes, Time};
 pub use secret::{Secret, SecretError};
 pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
     OtlpDestination, Protocol, Ship, SignalName,
 };
-pub use units::{Bytes, Time};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
