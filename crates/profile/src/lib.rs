@@ -15,6 +15,7 @@ mod listen;
 mod load;
 mod secret;
 mod ship;
+mod tls;
 mod units;
 
 pub use error::Error;
@@ -27,6 +28,7 @@ pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
     OtlpDestination, Protocol, Ship, SignalName,
 };
+pub use tls::{ClientAuth, ClientTls, ListenerTls, MinVersion, Port, PortTls, Tls};
 pub use units::{Bytes, Time};
 
 use schemars::JsonSchema;
@@ -38,6 +40,8 @@ use serde::Deserialize;
 pub struct Profile {
     /// Where the gateway listens.
     pub listen: Listen,
+    /// TLS of these ports.
+    pub tls: Tls,
     /// What the gateway takes at the most before it tells senders to wait.
     pub limits: Limits,
     /// How the journal keeps what was taken.

@@ -39,10 +39,15 @@ pub struct Addresses {
 impl Stella {
     /// Starts `binary` with a profile: `rest` is what follows the listeners.
     pub fn start(binary: &str, rest: &str) -> Self {
+        Self::start_at(binary, LISTEN, rest)
+    }
+
+    /// The same with other listeners: `listen` is that line of the profile.
+    pub fn start_at(binary: &str, listen: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(
             folder.path().join("profile.yaml"),
-            format!("{LISTEN}{rest}"),
+            format!("{listen}{rest}"),
         )
         .expect("the profile is written");
         let mut stella = Stella {
