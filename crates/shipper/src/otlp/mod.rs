@@ -149,7 +149,8 @@ fn failure(error: &ClientError) -> Failure {
         ClientError::Connect(ConnectError::Sealed { .. }) | ClientError::Request(_) => {
             Class::Misconfigured
         }
-        ClientError::Connect(ConnectError::Io { .. })
+        // Whichever side's certificate is at fault, its file may be replaced at any time.
+        ClientError::Connect(ConnectError::Io { .. } | ConnectError::Tls { .. })
         | ClientError::Http(_)
         | ClientError::TooLong => Class::Transient,
     };
