@@ -16,8 +16,9 @@ const LISTEN: &str = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metric
 /// A gateway and its folder. The folder outlives the process, so that it can be started again.
 pub struct Stella {
     binary: PathBuf,
-    folder: TempDir,
+    /// Before the folder, so that a failed test can show the log that is in it.
     process: Option<Process>,
+    folder: TempDir,
     at: Option<Addresses>,
 }
 

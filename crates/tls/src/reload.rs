@@ -127,6 +127,10 @@ impl<T> Reload<T> {
                 Some(Stage::Week) => {
                     tracing::warn!(endpoint, what, days, "expires within 7 days; renew it now");
                 }
+                // A bundle may well hold a CA that nobody needs any more.
+                Some(Stage::Over) if expiry.kind == Kind::Ca => {
+                    tracing::warn!(endpoint, what, "one of the CAs has expired");
+                }
                 Some(Stage::Over) => {
                     tracing::error!(endpoint, what, "has expired");
                 }

@@ -107,12 +107,20 @@ fn sender(args: &cli::Send) -> CliResult<Sender> {
 }
 
 fn refused(file: &Path, request: usize, error: &shipper::otlp::SendError) -> CliError {
+    let text = error.to_string();
+    // The shipper's message is one line, with its hint at the end.
+    let (what, hint) = match text.split_once("hint: ") {
+        Some((what, hint)) => (what.trim_end_matches([' ', '(']), Some(hint)),
+        None => (text.as_str(), None),
+    };
     let message = format!(
-        "{}: request {request} was not taken: {error}",
+        "{}: request {request} was not taken: {what}",
         file.display()
     );
     let wrong = CliError::new(Exit::Unavailable, message);
-    if error.retryable {
+    if let Some(hint) = hint {
+        wrong.hint(hint.trim_end_matches(')'))
+    } else if error.retryable {
         wrong.hint("is a gateway running? start one with `stella telemetry up`, or name it with --endpoint")
     } else {
         wrong
