@@ -98,12 +98,12 @@ fn read(source: &Source) -> Content {
         path: source.path.clone(),
         why: error.to_string(),
     };
+    // Asked before it is opened, since opening a pipe waits for someone to write.
+    if !std::fs::metadata(&source.path).map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("not a regular file")));
+    }
     let file = File::open(&source.path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        let error = std::io::Error::other("not a regular file");
-        return Err(failed(error));
-    }
     if source.role == Role::Key {
         // Asked of the open file, so that it cannot be another by the time it is read.
         let user = rustix::process::geteuid().as_raw();

@@ -301,7 +301,44 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use testkit::openssl::{Authority, Wanted};
+
     use super::*;
+
+    /// Guarantees: an open connection loses its trust when its peer's certificate expires, not
+    /// before, and never where the peer has shown none.
+    #[tokio::test]
+    async fn trust_ends_with_the_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Authority::root(&folder.path().join("ca")).issue(&Wanted::server("server"));
+        let files = ServerFiles {
+            identity: Identity {
+                cert: pair.cert,
+                key: pair.key,
+            },
+            client_ca: None,
+            client_auth: ClientAuth::Off,
+            crls: Vec::new(),
+            min_version: MinVersion::Tls12,
+            alpn: Alpn::Either,
+        };
+        let metrics = crate::metrics::Metrics::new(&meter::Meter::new()).of("test");
+        let loaded = Server::load("test", files, metrics).unwrap().loaded;
+        let lost = |not_after| {
+            let changes = loaded.changes();
+            let mut trust = Trust::new(Arc::clone(&loaded), changes, Vec::new(), not_after);
+            let mut lost = Box::pin(async move { trust.lost().await });
+            lost.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        let now = expiry::now();
+        assert_eq!(lost(Some(now - 1)), Poll::Ready(Reason::Expired));
+        assert_eq!(lost(Some(now + 3600)), Poll::Pending);
+        assert_eq!(lost(Some(i64::MIN)), Poll::Ready(Reason::Expired));
+        assert_eq!(lost(Some(i64::MAX)), Poll::Pending);
+        assert_eq!(lost(None), Poll::Pending);
+    }
 
     #[test]
     fn a_flood_of_refusals_is_one_line_a_second() {

@@ -50,7 +50,7 @@ impl Trust {
                 return Reason::Expired;
             };
             // `not_after` is the last second that counts.
-            let nap = NAP.min(Duration::from_secs(left + 1));
+            let nap = NAP.min(Duration::from_secs(left.saturating_add(1)));
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
                 changed = self.changes.changed() => {
