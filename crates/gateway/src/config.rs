@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The gateway's two listeners and its limits.
@@ -20,6 +21,7 @@ impl Default for Config {
         let loopback = |port| ListenerConfig {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             insecure: false,
+            tls: None,
         };
         Config {
             grpc: loopback(4317),
@@ -36,6 +38,8 @@ pub struct ListenerConfig {
     pub addr: SocketAddr,
     /// Allow plaintext although the address is not loopback.
     pub insecure: bool,
+    /// TLS; without it, plaintext.
+    pub tls: Option<Arc<tls::Server>>,
 }
 
 /// What the gateway takes at the most (BOUNDED).
@@ -93,7 +97,7 @@ impl Default for Limits {
 pub enum BindError {
     /// Plaintext off loopback, which was not asked for.
     #[error(
-        "{transport} on {addr} would be plaintext off loopback\nhint: listen on 127.0.0.1, or allow it with --insecure"
+        "{transport} on {addr} would be plaintext off loopback\nhint: listen on 127.0.0.1, give it a certificate under `tls`, or allow it with --insecure"
     )]
     Plaintext {
         /// `grpc` or `http`.

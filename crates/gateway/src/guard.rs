@@ -1,6 +1,7 @@
 //! The seam to the guard: who sends, how much, and what must not be kept.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ::http::HeaderMap;
 use bytes::Bytes;
@@ -28,13 +29,16 @@ impl Transport {
     }
 }
 
-/// Who is at the other end of a connection. What TLS proves of it will stand here too.
+/// Who is at the other end of a connection. Made once a connection, shared by its requests.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// The address it connected from.
     pub addr: SocketAddr,
     /// The listener it connected to.
     pub transport: Transport,
+    /// What its certificate says of it, verified in the TLS handshake. None where the listener has
+    /// no TLS, or asks for no certificate, or takes senders without one.
+    pub certificate: Option<Arc<tls::PeerCertificate>>,
 }
 
 /// A request that is well formed, as the guard sees it.

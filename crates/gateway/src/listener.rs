@@ -1,4 +1,5 @@
-//! One listener: accepts connections, serves HTTP on them, and ends them in order.
+//! One listener: accepts connections, shakes hands where it has TLS, serves HTTP on them, and ends
+//! them in order.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -36,6 +38,7 @@ pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) addr: SocketAddr,
     pub(crate) transport: Transport,
+    pub(crate) tls: Option<Arc<tls::Server>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -64,17 +67,17 @@ impl Listener {
             let peer = Peer {
                 addr,
                 transport: self.transport,
+                certificate: None,
             };
-            let connection = Arc::new(Connection::new(Arc::clone(shared), peer));
+            let (shared, tls) = (Arc::clone(shared), self.tls.clone());
             let (stop, kill) = (stop.clone(), kill.clone());
             tasks.spawn(async move {
-                let metrics = &connection.shared.metrics;
-                metrics.connections.inc();
+                shared.metrics.connections.inc();
                 tokio::select! {
-                    () = serve_connection(stream, &connection, stop) => {}
+                    () = open(stream, tls, &shared, peer, stop) => {}
                     () = kill.cancelled() => {}
                 }
-                metrics.connections.dec();
+                shared.metrics.connections.dec();
                 drop(permit);
             });
         }
@@ -97,12 +100,36 @@ async fn pause(error: &io::Error) {
     }
 }
 
-async fn serve_connection(
+/// Shakes hands if there is TLS, then serves. What TLS proves of the peer is put down once, for
+/// every request of the connection.
+async fn open(
     stream: TcpStream,
-    connection: &Arc<Connection>,
+    tls: Option<Arc<tls::Server>>,
+    shared: &Arc<Shared>,
+    mut peer: Peer,
     stop: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        let connection = Arc::new(Connection::new(Arc::clone(shared), peer));
+        return serve_connection(stream, &connection, stop, None).await;
+    };
+    // A handshake that fails is counted and logged where it failed.
+    if let Ok(session) = tls.accept(stream, shared.limits.read_timeout).await {
+        peer.certificate = session.certificate;
+        let connection = Arc::new(Connection::new(Arc::clone(shared), peer));
+        serve_connection(session.stream, &connection, stop, Some(session.trust)).await;
+    }
+}
+
+async fn serve_connection<S>(
+    stream: S,
+    connection: &Arc<Connection>,
+    stop: CancellationToken,
+    mut trust: Option<tls::Trust>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(|request: Request<Incoming>| {
         let under = connection.begin();
         let connection = Arc::clone(connection);
@@ -142,6 +169,16 @@ async fn serve_connection(
                 serving.as_mut().graceful_shutdown();
                 stopping = true;
             }
+            reason = distrusted(&mut trust), if !stopping => {
+                tracing::warn!(
+                    peer = %connection.peer.addr,
+                    reason = reason.as_str(),
+                    "a sender's certificate is no longer good; its connection ends"
+                );
+                serving.as_mut().graceful_shutdown();
+                stopping = true;
+                leave = Some(Instant::now() + read_timeout);
+            }
             () = tokio::time::sleep_until(wake) => {
                 // A request may have come in the meantime.
                 let now = Instant::now();
@@ -165,6 +202,14 @@ async fn serve_connection(
 fn is_interrupted(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
+}
+
+/// Ends once the peer is no longer to be trusted; never where TLS proved nothing of it.
+async fn distrusted(trust: &mut Option<tls::Trust>) -> tls::Reason {
+    match trust {
+        Some(trust) => trust.lost().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {

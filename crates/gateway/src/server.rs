@@ -99,7 +99,7 @@ async fn listen(
     shared: Arc<Shared>,
 ) -> Result<Listener, BindError> {
     let (addr, name) = (config.addr, transport.as_str());
-    if !addr.ip().is_loopback() && !config.insecure {
+    if !addr.ip().is_loopback() && !config.insecure && config.tls.is_none() {
         return Err(BindError::Plaintext {
             transport: name,
             addr,
@@ -116,6 +116,7 @@ async fn listen(
         socket,
         addr,
         transport,
+        tls: config.tls.clone(),
         shared,
     })
 }

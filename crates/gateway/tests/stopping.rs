@@ -159,6 +159,7 @@ async fn ports_in_use() {
     let there = || ListenerConfig {
         addr,
         insecure: false,
+        tls: None,
     };
     for (transport, result) in [
         ("grpc", bind(there(), loopback()).await),
@@ -178,7 +179,11 @@ async fn ports_in_use() {
 async fn plaintext_off_loopback() {
     for addr in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let addr: SocketAddr = addr.parse().unwrap();
-        let everywhere = |insecure| ListenerConfig { addr, insecure };
+        let everywhere = |insecure| ListenerConfig {
+            addr,
+            insecure,
+            tls: None,
+        };
         for (transport, result) in [
             ("grpc", bind(everywhere(false), loopback()).await),
             ("http", bind(loopback(), everywhere(false)).await),
@@ -191,6 +196,7 @@ async fn plaintext_off_loopback() {
     let everywhere = |insecure| ListenerConfig {
         addr: "0.0.0.0:0".parse().unwrap(),
         insecure,
+        tls: None,
     };
     let gateway = bind(everywhere(true), everywhere(true)).await.unwrap();
     assert_ne!(gateway.grpc_addr().port(), 0);

@@ -15,6 +15,7 @@ mod listen;
 mod load;
 mod secret;
 mod ship;
+mod tls;
 
 pub use error::Error;
 pub use journal::{AtLimit, Durability, Journal};
@@ -27,6 +28,7 @@ pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
     OtlpDestination, Protocol, Ship, SignalName,
 };
+pub use tls::{ClientAuth, ClientTls, ListenerTls, MinVersion, Port, PortTls, Tls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +39,8 @@ use serde::Deserialize;
 pub struct Profile {
     /// Where the gateway listens.
     pub listen: Listen,
+    /// TLS of these ports.
+    pub tls: Tls,
     /// What the gateway takes at the most before it tells senders to wait.
     pub limits: Limits,
     /// How the journal keeps what was taken.

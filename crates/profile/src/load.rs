@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_saphyr::Error as Yaml;
 
-use crate::{Error, Profile};
+use crate::{Error, OtlpDestination, Profile};
 
 /// The largest profile that is read.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -70,6 +70,9 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
                 "give it either `otlp:` or `file:`",
             ));
         }
+        if let Some((what, hint)) = ship.otlp.as_ref().and_then(OtlpDestination::wrong_tls) {
+            return Err(wrong(format!("the destination `{ship_name}` {what}"), hint));
+        }
         if ship.signals.is_empty() {
             return Err(wrong(
                 format!("the destination `{ship_name}` takes no signals"),
@@ -94,6 +97,10 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
                 "`batch_max_bytes` goes from 4KiB to 64MiB",
             ));
         }
+    }
+    if let Err((message, hint)) = profile.tls.check() {
+        let (at, hint) = (place_of(text, "tls:"), Some(hint.to_owned()));
+        return Err(Error::at(name, text, at, 3, message, hint));
     }
     let journal = &profile.journal;
     let smallest = 2 * journal.segment_bytes.0;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Secret, Time};
+use crate::{Bytes, ClientTls, Secret, Time};
 
 /// One destination.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -57,7 +57,8 @@ pub enum Destination<'a> {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OtlpDestination {
-    /// `http://host:port`; for HTTP a path may follow, to which `/v1/…` is added.
+    /// `http://host:port`, or `https://host:port` with `tls`; for HTTP a path may follow, to which
+    /// `/v1/…` is added.
     pub endpoint: Endpoint,
     /// How to talk to it.
     #[serde(default)]
@@ -71,6 +72,30 @@ pub struct OtlpDestination {
     /// How long one request may take.
     #[serde(default = "timeout")]
     pub timeout: Time,
+    /// Whom to trust and what to show, for `https://`.
+    #[serde(default)]
+    pub tls: Option<ClientTls>,
+}
+
+impl OtlpDestination {
+    /// What the endpoint and `tls` do not agree on, and what would be right.
+    pub(crate) fn wrong_tls(&self) -> Option<(&'static str, &'static str)> {
+        match (self.endpoint.url().scheme(), &self.tls) {
+            ("https", None) => Some((
+                "is https://, but names no CA that vouches for it",
+                "add `tls: { ca: FILE }`; the system's own bundle is a file too, such as /etc/ssl/certs/ca-certificates.crt",
+            )),
+            ("http", Some(_)) => Some((
+                "has `tls`, but is http://",
+                "write its endpoint as https://",
+            )),
+            (_, Some(tls)) if tls.cert.is_some() != tls.key.is_some() => Some((
+                "has a certificate without its key, or a key without its certificate",
+                "name both as `tls.cert` and `tls.key`, or neither",
+            )),
+            _ => None,
+        }
+    }
 }
 
 /// Files in a folder.

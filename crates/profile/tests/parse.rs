@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use profile::{AtLimit, Compression, Destination, Durability, Protocol, parse};
+use profile::{
+    AtLimit, ClientAuth, Compression, Destination, Durability, MinVersion, Port, Protocol, parse,
+};
 
 /// Guarantees: an empty profile is the embedded default, on loopback.
 #[test]
@@ -67,6 +69,47 @@ ship:
     assert_eq!(file.rotate_bytes.0, 1_000_000_000);
 }
 
+/// Guarantees: TLS holds for the OTLP ports and, where asked for, for the others; each port may
+/// differ in each key.
+#[test]
+fn tls_is_resolved_port_by_port() {
+    let profile = parse(
+        "tls.yaml",
+        "\
+tls:
+  cert: a.pem
+  key: a.key
+  client_ca: ca.pem
+  crl: [ca.crl]
+  min_version: '1.3'
+  grpc: { client_auth: optional, cert: b.pem, key: b.key, min_version: 1.2 }
+  health: { enabled: true, client_auth: off }
+",
+    )
+    .unwrap();
+    let http = profile.tls.of(Port::Http).unwrap();
+    assert_eq!(http.cert.to_str(), Some("a.pem"));
+    assert_eq!(http.client_auth, ClientAuth::Required);
+    assert_eq!(http.min_version, MinVersion::V1_3);
+    assert_eq!(http.crl.len(), 1);
+    let grpc = profile.tls.of(Port::Grpc).unwrap();
+    assert_eq!(grpc.cert.to_str(), Some("b.pem"));
+    assert_eq!(grpc.client_auth, ClientAuth::Optional);
+    assert_eq!(grpc.min_version, MinVersion::V1_2);
+    assert_eq!(grpc.client_ca, http.client_ca);
+    assert_eq!(profile.tls.of(Port::Metrics), None);
+    let health = profile.tls.of(Port::Health).unwrap();
+    assert_eq!(health.client_auth, ClientAuth::Off);
+    assert!(health.crl.is_empty());
+
+    let plain = "tls: { cert: a, key: b, http: { enabled: false } }\n";
+    let profile = parse("tls.yaml", plain).unwrap();
+    assert_eq!(profile.tls.of(Port::Http), None);
+    let grpc = profile.tls.of(Port::Grpc).unwrap();
+    assert_eq!(grpc.client_auth, ClientAuth::Off);
+    assert_eq!(parse("e", "").unwrap().tls.of(Port::Grpc), None);
+}
+
 /// Guarantees: a wrong profile is answered with the place, what is wrong and what would be right.
 #[test]
 fn errors_say_where_and_what() {
@@ -112,6 +155,47 @@ fn errors_say_where_and_what() {
             "journal: {max_bytes: 1MiB}\n",
             "is too small",
             "two segments",
+        ),
+        (
+            "tls: { certs: a }\n",
+            "p.yaml:1:8: unknown key `certs`",
+            "did you mean `cert`?",
+        ),
+        (
+            "tls: { cert: a }\n",
+            "p.yaml:1:1: the TLS of `grpc` has no",
+            "`tls.key`",
+        ),
+        (
+            "tls: { cert: a, key: b, client_auth: required }\n",
+            "`grpc` asks for client certificates, but no CA",
+            "`tls.client_ca`",
+        ),
+        ("tls: { client_ca: a }\n", "no port has TLS", "`tls.cert`"),
+        (
+            "tls: { health: { enabled: true } }\n",
+            "the TLS of `health` has no certificate",
+            "",
+        ),
+        (
+            "tls: { cert: a, key: b, min_version: '1.1' }\n",
+            "unknown value `1.1`",
+            "did you mean `1.2`? Known here: `1.2`, `1.3`",
+        ),
+        (
+            "ship:\n  - name: a\n    otlp: { endpoint: 'https://h' }\n",
+            "p.yaml:2:11: the destination `a` is https://, but names no CA",
+            "tls: { ca: FILE }",
+        ),
+        (
+            "ship:\n  - name: a\n    otlp: { endpoint: 'http://h', tls: { ca: x } }\n",
+            "has `tls`, but is http://",
+            "https://",
+        ),
+        (
+            "ship:\n  - name: a\n    otlp: { endpoint: 'https://h', tls: { ca: x, cert: y } }\n",
+            "a certificate without its key",
+            "both",
         ),
         ("listen: [\n", "p.yaml:", ""),
         ("journal: {window: 1m, window: 2m}\n", "p.yaml:1:", ""),

@@ -116,11 +116,11 @@ impl DeadLetterConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// `https://`.
+    /// `https://` without a word on whom to trust.
     #[error(
-        "{url}: TLS to destinations is not built yet\nhint: use http:// to a proxy on this machine that speaks TLS to the outside"
+        "{url}: no CA is named that vouches for it\nhint: add `tls: {{ ca: FILE }}`; the system's own bundle is a file too, such as /etc/ssl/certs/ca-certificates.crt"
     )]
-    Tls {
+    NoCa {
         /// The endpoint.
         url: url::Url,
     },

@@ -2,9 +2,7 @@
 //!
 //! Every destination gets its connections here, and this file alone opens sockets; a test reads the
 //! sources to keep it so. A [`Seal`] is asked before a name is even looked up, so a sealed site
-//! sends no DNS query for what it does not allow.
-//!
-//! TLS belongs here too, above [`Stream`], once it is built.
+//! sends no DNS query for what it does not allow. TLS is spoken on connections that were opened here.
 
 use std::fmt;
 use std::io;
@@ -58,6 +56,16 @@ pub enum ConnectError {
         /// Why not.
         source: io::Error,
     },
+    /// TLS was not agreed on.
+    #[error("{host}:{port}: {source}")]
+    Tls {
+        /// The host as configured.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: tls::ConnectError,
+    },
 }
 
 impl Connector {
@@ -72,11 +80,36 @@ impl Connector {
     }
 
     /// Opens a connection to a host (a name, an IPv4 address or an IPv6 address without brackets).
+    /// Nothing is encrypted.
     ///
     /// # Errors
     /// If the seal or the network refuses. There is no timeout here; callers have one for the whole
     /// request.
     pub async fn connect(&self, host: &str, port: u16) -> Result<Stream, ConnectError> {
+        self.open_socket(host, port).await.map(Stream::Plain)
+    }
+
+    /// Opens a connection and speaks TLS on it.
+    ///
+    /// # Errors
+    /// If the seal, the network or one of the two sides of TLS refuses.
+    pub async fn connect_tls(
+        &self,
+        host: &str,
+        port: u16,
+        tls: &tls::Client,
+    ) -> Result<Stream, ConnectError> {
+        let stream = self.open_socket(host, port).await?;
+        let connected = tls.connect(stream, host).await;
+        let stream = connected.map_err(|source| ConnectError::Tls {
+            host: host.to_owned(),
+            port,
+            source,
+        })?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    async fn open_socket(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         if let Some(seal) = &self.seal
             && !seal.permits(host, port)
         {
@@ -94,13 +127,18 @@ impl Connector {
         // A request is written in few large pieces; its last must not wait for an answer to the
         // one before.
         stream.set_nodelay(true).map_err(wrap)?;
-        Ok(Stream(stream))
+        Ok(stream)
     }
 }
 
 /// An open connection.
 #[derive(Debug)]
-pub struct Stream(TcpStream);
+pub enum Stream {
+    /// As it is.
+    Plain(TcpStream),
+    /// Inside TLS.
+    Tls(Box<tls::ClientStream<TcpStream>>),
+}
 
 impl AsyncRead for Stream {
     fn poll_read(
@@ -108,7 +146,10 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
@@ -118,15 +159,24 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 
     fn poll_write_vectored(
@@ -134,11 +184,17 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        match &mut *self {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        match self {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 }
 
@@ -169,7 +225,10 @@ mod tests {
         // The first that arrives is one that was allowed.
         let allowed = Connector::open().connect("127.0.0.1", port).await.unwrap();
         let (_, from) = listener.accept().await.unwrap();
-        assert_eq!(allowed.0.local_addr().unwrap(), from);
+        let Stream::Plain(allowed) = allowed else {
+            panic!("{allowed:?} is encrypted")
+        };
+        assert_eq!(allowed.local_addr().unwrap(), from);
     }
 
     /// Guarantees: SEALED-EGRESS; no other file of this crate can open a socket.

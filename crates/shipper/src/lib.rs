@@ -16,7 +16,7 @@
 //!
 //! # What it does not do
 //! It reads nothing but the journal, changes no item, and decides nothing about tenants. Blocks of
-//! two tenants never share a request. TLS to destinations is not built yet.
+//! two tenants never share a request.
 //!
 //! # How it works
 //! ```text

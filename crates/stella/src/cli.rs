@@ -1,5 +1,7 @@
 //! The command line's shape. What each command does stands in `telemetry`.
 
+pub mod pki;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -43,6 +45,9 @@ enum Telemetry {
     /// Look into the journal.
     #[command(subcommand)]
     Journal(Journal),
+    /// Make certificates: a CA of the site's own, in a folder.
+    #[command(subcommand)]
+    Pki(pki::Pki),
 }
 
 /// Where the gateway keeps its data.
@@ -52,6 +57,23 @@ pub struct DataDir {
     /// [default: the user's data directory]
     #[arg(long = "data-dir", env = "STELLA_DATA_DIR", value_name = "DIR")]
     pub path: Option<PathBuf>,
+}
+
+/// How to speak TLS with the gateway.
+#[derive(Clone, Debug, Args)]
+pub struct ClientTls {
+    /// The CA that vouches for the other side, for `https://`. PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The certificate to show, where one is asked for. PEM
+    #[arg(long, value_name = "FILE", requires = "key", requires = "ca")]
+    pub cert: Option<PathBuf>,
+    /// Its private key. PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// The name that the other side's certificate is for, where it is not the host's
+    #[arg(long, value_name = "NAME", requires = "ca")]
+    pub server_name: Option<String>,
 }
 
 /// Arguments of `up`.
@@ -103,6 +125,8 @@ pub struct Send {
     #[arg(long, value_name = "SIGNAL")]
     pub signal: Option<Signal>,
     #[command(flatten)]
+    pub tls: ClientTls,
+    #[command(flatten)]
     pub data_dir: DataDir,
     /// How to print what was sent
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -140,6 +164,8 @@ pub struct Tail {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    #[command(flatten)]
+    pub tls: ClientTls,
     #[command(flatten)]
     pub data_dir: DataDir,
     /// How to print
@@ -214,6 +240,7 @@ impl Stella {
             Command::Telemetry(Telemetry::Journal(Journal::Dump(args))) => {
                 telemetry::journal::dump(&args)
             }
+            Command::Telemetry(Telemetry::Pki(command)) => telemetry::pki::run(&command),
             Command::Reference { page } => reference::run(page),
         }
     }

@@ -1,11 +1,12 @@
 //! The upstream OpenTelemetry Collector, built from its own modules.
 
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::openssl::Pair;
 use crate::places::Tool;
 use crate::process::Process;
 use crate::{free_port, tool, wait_for};
@@ -21,12 +22,7 @@ pub struct Collector {
 impl Collector {
     /// As a destination: everything it receives goes into [`received`](Self::received).
     pub fn writing() -> Self {
-        Self::start("file", |folder| {
-            format!(
-                "file:\n    path: {}\n    flush_interval: 100ms\n",
-                folder.join("out").display()
-            )
-        })
+        Self::start("file", writes)
     }
 
     /// As a sender: what it receives it sends on by gRPC to `endpoint` (`host:port`), in batches.
@@ -36,6 +32,29 @@ impl Collector {
                 "otlp:\n    endpoint: {endpoint}\n    compression: gzip\n    tls: {{ insecure: true }}\n"
             )
         })
+    }
+
+    /// As a sender over mutual TLS: it trusts `ca` and shows `own`.
+    pub fn sending_over_tls(endpoint: &str, ca: &Path, own: &Pair) -> Self {
+        Self::start("otlp", |_| {
+            format!(
+                "otlp:\n    endpoint: {endpoint}\n    tls: {{ ca_file: {}, cert_file: {}, key_file: {} }}\n",
+                ca.display(),
+                own.cert.display(),
+                own.key.display()
+            )
+        })
+    }
+
+    /// As a destination with mutual TLS: it shows `own` and takes what `client_ca` has issued.
+    pub fn writing_over_tls(own: &Pair, client_ca: &Path) -> Self {
+        let tls = format!(
+            ", tls: {{ cert_file: {}, key_file: {}, client_ca_file: {} }}",
+            own.cert.display(),
+            own.key.display(),
+            client_ca.display()
+        );
+        Self::start_with(&tls, "file", writes)
     }
 
     /// As in a comparison: what it receives it sends on by gRPC, uncompressed, in batches of its
@@ -48,7 +67,12 @@ impl Collector {
         })
     }
 
-    fn start(exporter: &str, config: impl Fn(&std::path::Path) -> String) -> Self {
+    fn start(exporter: &str, config: impl Fn(&Path) -> String) -> Self {
+        Self::start_with("", exporter, config)
+    }
+
+    /// `tls` is what its receivers have beside their endpoints.
+    fn start_with(tls: &str, exporter: &str, config: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (grpc, http) = (free_port(), free_port());
         let exporters = config(folder.path());
@@ -57,8 +81,8 @@ impl Collector {
 receivers:
   otlp:
     protocols:
-      grpc: {{ endpoint: 127.0.0.1:{grpc} }}
-      http: {{ endpoint: 127.0.0.1:{http} }}
+      grpc: {{ endpoint: 127.0.0.1:{grpc}{tls} }}
+      http: {{ endpoint: 127.0.0.1:{http}{tls} }}
 processors:
   batch: {{ timeout: 100ms }}
 exporters:
@@ -125,4 +149,12 @@ service:
     fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
+}
+
+/// The exporter of a destination.
+fn writes(folder: &Path) -> String {
+    format!(
+        "file:\n    path: {}\n    flush_interval: 100ms\n",
+        folder.join("out").display()
+    )
 }

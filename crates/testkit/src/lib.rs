@@ -13,6 +13,7 @@
 pub mod collector;
 pub mod ids;
 pub mod load;
+pub mod openssl;
 pub mod places;
 pub mod process;
 pub mod sdk;

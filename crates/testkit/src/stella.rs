@@ -16,8 +16,9 @@ const LISTEN: &str = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metric
 /// A gateway and its folder. The folder outlives the process, so that it can be started again.
 pub struct Stella {
     binary: PathBuf,
-    folder: TempDir,
+    /// Before the folder, so that a failed test can show the log that is in it.
     process: Option<Process>,
+    folder: TempDir,
     at: Option<Addresses>,
 }
 
@@ -39,10 +40,15 @@ pub struct Addresses {
 impl Stella {
     /// Starts `binary` with a profile: `rest` is what follows the listeners.
     pub fn start(binary: &str, rest: &str) -> Self {
+        Self::start_at(binary, LISTEN, rest)
+    }
+
+    /// The same with other listeners: `listen` is that line of the profile.
+    pub fn start_at(binary: &str, listen: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(
             folder.path().join("profile.yaml"),
-            format!("{LISTEN}{rest}"),
+            format!("{listen}{rest}"),
         )
         .expect("the profile is written");
         let mut stella = Stella {

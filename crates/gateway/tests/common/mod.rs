@@ -170,6 +170,7 @@ pub fn loopback() -> ListenerConfig {
     ListenerConfig {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         insecure: false,
+        tls: None,
     }
 }
 

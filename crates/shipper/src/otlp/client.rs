@@ -4,7 +4,7 @@
 //! there are requests in flight. A connection on which a request failed or timed out takes no new
 //! ones. Every connection comes from the [`Connector`] (SEALED-EGRESS).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use super::config::{Protocol, Target};
 use super::encode::Body;
-use crate::connector::{ConnectError, Connector};
+use crate::connector::{ConnectError, Connector, Stream};
 
 /// HTTP/2 pings while requests are in flight, to notice a peer that is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -67,6 +67,7 @@ pub(super) struct Client {
     connector: Connector,
     host: String,
     port: u16,
+    tls: Option<Arc<tls::Client>>,
     connections: Connections,
 }
 
@@ -90,6 +91,7 @@ impl Client {
             connector,
             host: target.host.clone(),
             port: target.port,
+            tls: target.tls.clone(),
             connections: match protocol {
                 Protocol::Grpc => Connections::Grpc(Shared::default()),
                 Protocol::Http => Connections::Http(Mutex::default()),
@@ -114,7 +116,7 @@ impl Client {
         body: Body,
     ) -> Result<Answer, ClientError> {
         let uri = Uri::builder()
-            .scheme("http")
+            .scheme(if self.tls.is_some() { "https" } else { "http" })
             .authority(target.authority.as_str())
             .path_and_query(target.path.clone())
             .build()?;
@@ -151,7 +153,7 @@ impl Client {
         if let Some((number, sender)) = shared.usable() {
             return Ok((number, sender, true));
         }
-        let stream = self.connector.connect(&self.host, self.port).await?;
+        let stream = self.connect().await?;
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -205,12 +207,19 @@ impl Client {
     }
 
     async fn http_connection(&self) -> Result<http1::SendRequest<Body>, ClientError> {
-        let stream = self.connector.connect(&self.host, self.port).await?;
+        let stream = self.connect().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {
             let _ = connection.await;
         });
         Ok(sender)
+    }
+
+    async fn connect(&self) -> Result<Stream, ConnectError> {
+        match &self.tls {
+            Some(tls) => self.connector.connect_tls(&self.host, self.port, tls).await,
+            None => self.connector.connect(&self.host, self.port).await,
+        }
     }
 }
 

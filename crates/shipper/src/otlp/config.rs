@@ -1,6 +1,7 @@
 //! Where an OTLP receiver is, and how to talk to it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +15,8 @@ use crate::config::ConfigError;
 /// An OTLP receiver.
 #[derive(Clone)]
 pub struct Config {
-    /// `http://host:port`. For HTTP a path may follow, to which `/v1/…` is added.
+    /// `http://host:port`, or `https://` where there is TLS. For HTTP a path may follow, to which
+    /// `/v1/…` is added.
     pub endpoint: Url,
     /// URLs of signals that are elsewhere, used as they are, query included. HTTP only.
     pub signal_endpoints: Vec<(Signal, Url)>,
@@ -26,6 +28,8 @@ pub struct Config {
     pub headers: Vec<(String, Secret)>,
     /// How long a request may take, connecting included.
     pub timeout: Duration,
+    /// TLS, for `https://`.
+    pub tls: Option<Arc<tls::Client>>,
 }
 
 impl fmt::Debug for Config {
@@ -42,6 +46,7 @@ impl fmt::Debug for Config {
             .field("compression", &self.compression)
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
+            .field("tls", &self.tls)
             .finish()
     }
 }
@@ -91,6 +96,7 @@ impl Config {
             compression: Compression::None,
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
+            tls: None,
         }
     }
 
@@ -101,6 +107,14 @@ impl Config {
             Protocol::Http => "HTTP",
         };
         format!("otlp over {protocol} to {}", shown(&self.endpoint))
+    }
+
+    /// What is spoken inside TLS.
+    pub fn alpn(&self) -> tls::Alpn {
+        match self.protocol {
+            Protocol::Grpc => tls::Alpn::H2,
+            Protocol::Http => tls::Alpn::Http1,
+        }
     }
 
     pub(super) fn target(&self, signal: Signal) -> Result<Target, ConfigError> {
@@ -129,7 +143,7 @@ impl Config {
                 None => (url, url.path().to_owned()),
             },
         };
-        Target::new(url, &path, self.headers(url)?)
+        Target::new(url, &path, self.headers(url)?, self.tls.clone())
     }
 
     fn headers(&self, url: &Url) -> Result<HeaderMap, ConfigError> {
@@ -198,16 +212,22 @@ pub(super) struct Target {
     pub authority: String,
     pub path: PathAndQuery,
     pub headers: HeaderMap,
+    pub tls: Option<Arc<tls::Client>>,
 }
 
 impl Target {
-    fn new(url: &Url, path: &str, headers: HeaderMap) -> Result<Target, ConfigError> {
-        match url.scheme() {
-            "http" => {}
-            "https" => {
-                return Err(ConfigError::Tls { url: shown(url) });
-            }
-            _ => return Err(wrong(url, "is not http://")),
+    fn new(
+        url: &Url,
+        path: &str,
+        headers: HeaderMap,
+        tls: Option<Arc<tls::Client>>,
+    ) -> Result<Target, ConfigError> {
+        match (url.scheme(), &tls) {
+            ("http", None) | ("https", Some(_)) => {}
+            ("https", None) => return Err(ConfigError::NoCa { url: shown(url) }),
+            // Never in the clear what was meant to be encrypted.
+            ("http", Some(_)) => return Err(wrong(url, "has `tls`, but is not https://")),
+            _ => return Err(wrong(url, "is neither http:// nor https://")),
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong(url, "holds credentials, which belong into `headers`"));
@@ -225,6 +245,7 @@ impl Target {
             authority: authority(url),
             path,
             headers,
+            tls,
         })
     }
 }

@@ -145,6 +145,11 @@ impl Otlp {
             "UNAUTHENTICATED" | "PERMISSION_DENIED" | "HTTP 401" | "HTTP 403" | "HTTP 407" => {
                 "hint: check the token in its `headers`".to_owned()
             }
+            // TLS 1.3 lets a client finish before the server has looked at its certificate.
+            "" if failure.message.contains("received fatal alert") => {
+                "hint: the destination refused our certificate; check `cert` and `key` of its `tls`"
+                    .to_owned()
+            }
             "HTTP 415" => "hint: check its `compression`".to_owned(),
             _ => return failure,
         };
@@ -159,7 +164,8 @@ fn failure(error: &ClientError) -> Failure {
         ClientError::Connect(ConnectError::Sealed { .. }) | ClientError::Request(_) => {
             Class::Misconfigured
         }
-        ClientError::Connect(ConnectError::Io { .. })
+        // Whichever side's certificate is at fault, its file may be replaced at any time.
+        ClientError::Connect(ConnectError::Io { .. } | ConnectError::Tls { .. })
         | ClientError::Http(_)
         | ClientError::TooLong => Class::Transient,
     };

@@ -16,7 +16,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,13 +48,33 @@ impl Page {
 /// What answers: a path to a page, or nothing where there is none.
 pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 
-/// Binds `addr`.
-pub async fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(addr).await
+/// A bound port.
+pub struct Port {
+    socket: TcpListener,
+    tls: Option<Arc<tls::Server>>,
+}
+
+impl Port {
+    /// Binds `addr`; in plaintext unless there is TLS.
+    pub async fn bind(addr: SocketAddr, tls: Option<Arc<tls::Server>>) -> io::Result<Port> {
+        let socket = TcpListener::bind(addr).await?;
+        Ok(Port { socket, tls })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Whether it has TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 /// Serves until `shutdown`.
-pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationToken) {
+pub async fn serve(port: Port, pages: Pages, shutdown: CancellationToken) {
+    let listener = port.socket;
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let tasks = TaskTracker::new();
     loop {
@@ -70,29 +91,58 @@ pub async fn serve(listener: TcpListener, pages: Pages, shutdown: CancellationTo
             continue;
         };
         let (pages, shutdown) = (Arc::clone(&pages), shutdown.clone());
+        let tls = port.tls.clone();
         tasks.spawn(async move {
             let _permit = permit;
-            let service = service_fn(move |request| {
-                let pages = Arc::clone(&pages);
-                async move { Ok::<_, Infallible>(answer(&pages, &request)) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(16 << 10)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = tokio::time::timeout(Duration::from_secs(1), connection).await;
-                }
-            }
+            open(stream, tls, pages, shutdown).await;
         });
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Shakes hands if there is TLS, then serves. A connection ends soon after its last request, so its
+/// peer's certificate need not be watched.
+async fn open(
+    stream: TcpStream,
+    tls: Option<Arc<tls::Server>>,
+    pages: Pages,
+    shutdown: CancellationToken,
+) {
+    let Some(tls) = tls else {
+        return serve_connection(stream, pages, shutdown).await;
+    };
+    let accepted = tokio::select! {
+        () = shutdown.cancelled() => return,
+        accepted = tls.accept(stream, HEAD_TIMEOUT) => accepted,
+    };
+    // A handshake that fails is counted and logged where it failed.
+    if let Ok(session) = accepted {
+        serve_connection(session.stream, pages, shutdown).await;
+    }
+}
+
+async fn serve_connection<S>(stream: S, pages: Pages, shutdown: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let pages = Arc::clone(&pages);
+        async move { Ok::<_, Infallible>(answer(&pages, &request)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(Duration::from_secs(1), connection).await;
+        }
+    }
 }
 
 fn answer(pages: &Pages, request: &Request<Incoming>) -> Response<Full<Bytes>> {

@@ -119,10 +119,43 @@ pub struct Running {
     pub metrics: SocketAddr,
     /// `/live`, `/ready`, `/status`.
     pub health: SocketAddr,
+    /// Which of these have TLS.
+    #[serde(default)]
+    pub tls: Encrypted,
     /// The folder that holds its data.
     pub data_dir: PathBuf,
     /// Its process.
     pub pid: u32,
+}
+
+impl Running {
+    /// Where OTLP is taken, for a person.
+    pub fn print_otlp(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let tls = if self.tls.grpc { " (TLS)" } else { "" };
+        let scheme = Encrypted::scheme(self.tls.http);
+        writeln!(out, "OTLP/gRPC   {}{tls}", self.grpc)?;
+        writeln!(out, "OTLP/HTTP   {scheme}://{}", self.http)
+    }
+}
+
+/// Which ports have TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encrypted {
+    /// OTLP over gRPC.
+    pub grpc: bool,
+    /// OTLP over HTTP.
+    pub http: bool,
+    /// `/metrics`.
+    pub metrics: bool,
+    /// `/live`, `/ready`, `/status`.
+    pub health: bool,
+}
+
+impl Encrypted {
+    /// `http` or `https`.
+    pub fn scheme(encrypted: bool) -> &'static str {
+        if encrypted { "https" } else { "http" }
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +174,7 @@ mod tests {
             http: at,
             metrics: at,
             health: at,
+            tls: Encrypted::default(),
             data_dir: data.path().to_owned(),
             pid: std::process::id(),
         };

@@ -3,10 +3,12 @@
 pub mod data_dir;
 pub mod journal;
 mod live;
+pub mod pki;
 pub mod send;
 pub mod stack;
 pub mod status;
 pub mod tail;
+mod tls;
 pub mod up;
 mod when;
 

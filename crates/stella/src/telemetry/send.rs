@@ -9,8 +9,8 @@ use serde::Serialize;
 use shipper::Connector;
 use shipper::otlp::{Config, Protocol, Sender};
 
-use super::data_dir::DataDir;
-use super::told;
+use super::data_dir::{DataDir, Encrypted};
+use super::{tls, told};
 use crate::cli::{self, Transport};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
@@ -76,40 +76,51 @@ fn sender(args: &cli::Send) -> CliResult<Sender> {
         Some(endpoint) => endpoint.clone(),
         None => {
             let running = DataDir::of(&args.data_dir)?.running();
-            let (grpc, http) = running.map_or_else(
-                || ("127.0.0.1:4317".to_owned(), "127.0.0.1:4318".to_owned()),
-                |running| (running.grpc.to_string(), running.http.to_string()),
-            );
-            let addr = if args.protocol == Transport::Grpc {
-                grpc
-            } else {
-                http
+            let grpc = args.protocol == Transport::Grpc;
+            let (addr, encrypted) = match running {
+                Some(running) if grpc => (running.grpc.to_string(), running.tls.grpc),
+                Some(running) => (running.http.to_string(), running.tls.http),
+                None if grpc => ("127.0.0.1:4317".to_owned(), args.tls.ca.is_some()),
+                None => ("127.0.0.1:4318".to_owned(), args.tls.ca.is_some()),
             };
-            format!("http://{addr}")
+            format!("{}://{addr}", Encrypted::scheme(encrypted))
         }
     };
     let url = url::Url::parse(&endpoint).map_err(|error| {
         CliError::new(Exit::Usage, format!("--endpoint: {error}"))
             .hint("write it as in http://127.0.0.1:4317")
     })?;
-    let config = Config {
+    let encrypted = url.scheme() == "https";
+    let mut config = Config {
         protocol: match args.protocol {
             Transport::Grpc => Protocol::Grpc,
             Transport::Http => Protocol::Http,
         },
         ..Config::new(url)
     };
+    config.tls = tls::of_flags(&args.tls, config.alpn())?;
+    if encrypted && config.tls.is_none() {
+        return Err(tls::no_ca(&endpoint));
+    }
     Sender::new(&config, Connector::open())
         .map_err(|error| told(Exit::Usage, &format!("--endpoint: {error}")))
 }
 
 fn refused(file: &Path, request: usize, error: &shipper::otlp::SendError) -> CliError {
+    let text = error.to_string();
+    // The shipper's message is one line, with its hint at the end.
+    let (what, hint) = match text.split_once("hint: ") {
+        Some((what, hint)) => (what.trim_end_matches([' ', '(']), Some(hint)),
+        None => (text.as_str(), None),
+    };
     let message = format!(
-        "{}: request {request} was not taken: {error}",
+        "{}: request {request} was not taken: {what}",
         file.display()
     );
     let wrong = CliError::new(Exit::Unavailable, message);
-    if error.retryable {
+    if let Some(hint) = hint {
+        wrong.hint(hint.trim_end_matches(')'))
+    } else if error.retryable {
         wrong.hint("is a gateway running? start one with `stella telemetry up`, or name it with --endpoint")
     } else {
         wrong

@@ -7,12 +7,12 @@ use gateway::{Gateway, ListenerConfig, OpenGuard};
 use ident::{Signal, TenantId};
 use journal::{Journal, Recovery};
 use meter::{Description, Meter};
-use profile::{Destination, Profile, Ship};
+use profile::{Destination, Port, Profile, Ship};
 use shipper::{Connector, Shipper, StatusHandle};
-use tokio::net::TcpListener;
+use tls::Keeper;
 
 use super::data_dir::DataDir;
-use super::told;
+use super::{tls as files, told};
 use crate::error::{CliError, CliResult, Exit};
 use crate::ops::process::ProcessMetrics;
 use crate::ops::server;
@@ -26,8 +26,9 @@ pub struct Stack {
     pub gateway: Gateway,
     pub shippers: Vec<Shipper>,
     pub statuses: Vec<StatusHandle>,
-    pub metrics: TcpListener,
-    pub health: TcpListener,
+    pub metrics: server::Port,
+    pub health: server::Port,
+    pub keeper: Keeper,
 }
 
 impl Stack {
@@ -39,14 +40,15 @@ impl Stack {
         let (journal, recovery) =
             Journal::open(&data.journal(), journal_options(&profile.journal), &meter)
                 .map_err(|error| told(Exit::Failure, &error.to_string()))?;
-        let (shippers, statuses) = shippers(profile, data, &journal, &meter)?;
+        let keeper = Keeper::new(&meter);
+        let (shippers, statuses) = shippers(profile, data, &journal, &meter, &keeper)?;
         let guard = Arc::new(OpenGuard::new(TenantId::default_tenant()));
-        let config = gateway_config(profile, insecure);
+        let config = gateway_config(profile, insecure, &keeper)?;
         let gateway = Gateway::bind(config, guard, journal.clone(), &meter)
             .await
             .map_err(|error| told(Exit::Failure, &error.to_string()))?;
-        let metrics = own_port("metrics", profile.listen.metrics, insecure).await?;
-        let health = own_port("health", profile.listen.health, insecure).await?;
+        let metrics = own_port(&keeper, profile, Port::Metrics, insecure).await?;
+        let health = own_port(&keeper, profile, Port::Health, insecure).await?;
         Ok(Stack {
             meter,
             process,
@@ -57,6 +59,7 @@ impl Stack {
             statuses,
             metrics,
             health,
+            keeper,
         })
     }
 }
@@ -83,16 +86,26 @@ pub fn metric_descriptions() -> CliResult<Vec<Description>> {
 }
 
 async fn own_port(
-    name: &str,
-    addr: std::net::SocketAddr,
+    keeper: &Keeper,
+    profile: &Profile,
+    port: Port,
     insecure: bool,
-) -> CliResult<TcpListener> {
-    if !addr.ip().is_loopback() && !insecure {
+) -> CliResult<server::Port> {
+    let name = port.as_str();
+    let addr = match port {
+        Port::Grpc => profile.listen.grpc,
+        Port::Http => profile.listen.http,
+        Port::Metrics => profile.listen.metrics,
+        Port::Health => profile.listen.health,
+    };
+    let tls = files::of_port(keeper, profile, port)?;
+    if !addr.ip().is_loopback() && !insecure && tls.is_none() {
         let message = format!("{name} on {addr} would be plaintext off loopback");
-        return Err(CliError::new(Exit::Failure, message)
-            .hint("listen on 127.0.0.1, or allow it with --insecure"));
+        return Err(CliError::new(Exit::Failure, message).hint(format!(
+            "listen on 127.0.0.1, give it TLS with `tls: {{ {name}: {{ enabled: true }} }}`, or allow it with --insecure"
+        )));
     }
-    server::bind(addr).await.map_err(|error| {
+    server::Port::bind(addr, tls).await.map_err(|error| {
         CliError::new(
             Exit::Failure,
             format!("cannot listen for {name} on {addr}: {error}"),
@@ -121,16 +134,22 @@ fn journal_options(journal: &profile::Journal) -> journal::Options {
     }
 }
 
-fn gateway_config(profile: &Profile, insecure: bool) -> gateway::Config {
+fn gateway_config(
+    profile: &Profile,
+    insecure: bool,
+    keeper: &Keeper,
+) -> CliResult<gateway::Config> {
     let limits = &profile.limits;
-    gateway::Config {
+    Ok(gateway::Config {
         grpc: ListenerConfig {
             addr: profile.listen.grpc,
             insecure,
+            tls: files::of_port(keeper, profile, Port::Grpc)?,
         },
         http: ListenerConfig {
             addr: profile.listen.http,
             insecure,
+            tls: files::of_port(keeper, profile, Port::Http)?,
         },
         limits: gateway::Limits {
             request_bytes: limits.request_bytes.as_usize(),
@@ -144,7 +163,7 @@ fn gateway_config(profile: &Profile, insecure: bool) -> gateway::Config {
             drain_timeout: limits.drain_timeout.0,
             ..gateway::Limits::default()
         },
-    }
+    })
 }
 
 fn shippers(
@@ -152,6 +171,7 @@ fn shippers(
     data: &DataDir,
     journal: &Journal,
     meter: &Meter,
+    keeper: &Keeper,
 ) -> CliResult<(Vec<Shipper>, Vec<StatusHandle>)> {
     // A destination that has left the profile no longer holds the journal's data back.
     for known in journal.consumers() {
@@ -173,7 +193,7 @@ fn shippers(
     let connector = Connector::open();
     let mut shippers = Vec::new();
     for ship in &profile.ship {
-        let config = ship_config(ship, &data.dead_letters())?;
+        let config = ship_config(ship, &data.dead_letters(), keeper)?;
         let shipper = Shipper::open(config, journal, &connector, &metrics).map_err(|error| {
             let name = ship.name.as_str();
             told(
@@ -187,10 +207,12 @@ fn shippers(
     Ok((shippers, statuses))
 }
 
-fn ship_config(ship: &Ship, dead_letters: &Path) -> CliResult<shipper::Config> {
+fn ship_config(ship: &Ship, dead_letters: &Path, keeper: &Keeper) -> CliResult<shipper::Config> {
     let name = ship.name.as_str();
     let destination = match ship.destination() {
-        Some(Destination::Otlp(otlp)) => shipper::DestinationConfig::Otlp(otlp_config(name, otlp)?),
+        Some(Destination::Otlp(otlp)) => {
+            shipper::DestinationConfig::Otlp(otlp_config(name, otlp, keeper)?)
+        }
         Some(Destination::File(file)) => shipper::DestinationConfig::File(file_config(file)),
         None => {
             let message = format!("the destination `{name}` is not exactly one thing");
@@ -206,7 +228,11 @@ fn ship_config(ship: &Ship, dead_letters: &Path) -> CliResult<shipper::Config> {
     })
 }
 
-fn otlp_config(name: &str, otlp: &profile::OtlpDestination) -> CliResult<shipper::otlp::Config> {
+fn otlp_config(
+    name: &str,
+    otlp: &profile::OtlpDestination,
+    keeper: &Keeper,
+) -> CliResult<shipper::otlp::Config> {
     let mut headers = Vec::new();
     for (header, secret) in &otlp.headers {
         let value = secret.reveal().map_err(|error| {
@@ -215,7 +241,7 @@ fn otlp_config(name: &str, otlp: &profile::OtlpDestination) -> CliResult<shipper
         })?;
         headers.push((header.clone(), shipper::Secret::new(value)));
     }
-    Ok(shipper::otlp::Config {
+    let mut config = shipper::otlp::Config {
         protocol: match otlp.protocol {
             profile::Protocol::Grpc => shipper::otlp::Protocol::Grpc,
             profile::Protocol::Http => shipper::otlp::Protocol::Http,
@@ -228,7 +254,11 @@ fn otlp_config(name: &str, otlp: &profile::OtlpDestination) -> CliResult<shipper
         headers,
         timeout: otlp.timeout.0,
         ..shipper::otlp::Config::new(otlp.endpoint.url().clone())
-    })
+    };
+    if let Some(tls) = &otlp.tls {
+        config.tls = Some(files::of_destination(keeper, name, tls, config.alpn())?);
+    }
+    Ok(config)
 }
 
 fn file_config(file: &profile::FileDestination) -> shipper::file::Config {

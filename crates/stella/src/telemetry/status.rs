@@ -12,9 +12,10 @@ use ident::Signal;
 use journal::Journal;
 use meter::Meter;
 use serde::{Deserialize, Serialize};
-use shipper::{Connector, StatusHandle};
+use shipper::{ConnectError, Connector, StatusHandle};
 
 use super::data_dir::{DataDir, Running};
+use super::{tls, told};
 use crate::cli;
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
@@ -117,8 +118,7 @@ impl Report {
             "stella {} (process {}), up {:.0} s",
             self.version, running.pid, self.uptime_seconds
         )?;
-        writeln!(out, "OTLP/gRPC   {}", running.grpc)?;
-        writeln!(out, "OTLP/HTTP   http://{}", running.http)?;
+        running.print_otlp(out)?;
         writeln!(out, "data        {}", running.data_dir.display())?;
         writeln!(out, "accepted    {}", counts(&self.accepted))?;
         writeln!(out, "refused     {}", counts(&self.refused))?;
@@ -181,9 +181,18 @@ pub fn run(args: &cli::Status) -> CliResult {
     let Some(running) = data.running() else {
         return Err(not_running(&data));
     };
+    let tls = if running.tls.health {
+        let client = tls::of_flags(&args.tls, ::tls::Alpn::Http1)?;
+        Some(client.ok_or_else(|| tls::no_ca("the health port"))?)
+    } else {
+        None
+    };
     let text = super::runtime()?
-        .block_on(fetch(running.health))
-        .map_err(|_| not_running(&data))?;
+        .block_on(fetch(running.health, tls.as_deref()))
+        .map_err(|error| match error.downcast_ref::<ConnectError>() {
+            Some(ConnectError::Tls { .. }) => told(Exit::Unavailable, &error.to_string()),
+            _ => not_running(&data),
+        })?;
     let report: Report = serde_json::from_slice(&text).map_err(|error| {
         CliError::new(
             Exit::Unavailable,
@@ -205,10 +214,15 @@ fn not_running(data: &DataDir) -> CliError {
 }
 
 /// `GET /status`. SEALED-EGRESS: through the one connector.
-async fn fetch(health: SocketAddr) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = Connector::open()
-        .connect(&health.ip().to_string(), health.port())
-        .await?;
+async fn fetch(
+    health: SocketAddr,
+    tls: Option<&::tls::Client>,
+) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let (connector, host) = (Connector::open(), health.ip().to_string());
+    let stream = match tls {
+        Some(tls) => connector.connect_tls(&host, health.port(), tls).await?,
+        None => connector.connect(&host, health.port()).await?,
+    };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::StatusCode;
 use journal::Journal;
 use meter::Meter;
-use profile::Profile;
+use profile::{Port, Profile};
 use shipper::StatusHandle;
-use tokio::signal::unix::{SignalKind, signal};
+use tls::Keeper;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
-use super::data_dir::{DataDir, Running};
+use super::data_dir::{DataDir, Encrypted, Running};
 use super::stack::Stack;
 use super::{live, status};
 use crate::cli::Up;
@@ -44,13 +45,24 @@ pub fn run(args: Up) -> CliResult {
 }
 
 async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliResult {
+    let has_tls = |port| profile.tls.of(port).is_some();
+    if args.demo && has_tls(Port::Grpc) {
+        let message = "--demo sends in plaintext, but OTLP/gRPC has TLS in this profile";
+        return Err(CliError::new(Exit::Usage, message)
+            .hint("leave --demo out, or set `tls: { grpc: { enabled: false } }`"));
+    }
     let stack = Stack::open(profile, data, args.insecure).await?;
-    let addr = |listener: &tokio::net::TcpListener| listener.local_addr();
     let running = Running {
         grpc: stack.gateway.grpc_addr(),
         http: stack.gateway.http_addr(),
-        metrics: addr(&stack.metrics)?,
-        health: addr(&stack.health)?,
+        metrics: stack.metrics.addr()?,
+        health: stack.health.addr()?,
+        tls: Encrypted {
+            grpc: has_tls(Port::Grpc),
+            http: has_tls(Port::Http),
+            metrics: stack.metrics.is_encrypted(),
+            health: stack.health.is_encrypted(),
+        },
         data_dir: data.path().to_owned(),
         pid: std::process::id(),
     };
@@ -66,6 +78,7 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         statuses,
         metrics,
         health,
+        keeper,
         ..
     } = stack;
     let (stop_intake, stop_shipping, stop_own) = (
@@ -89,6 +102,11 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         draining: Arc::clone(&draining),
     };
     own.spawn(server::serve(health, health_pages(state), stop_own.clone()));
+    own.spawn(keep_tls(
+        keeper,
+        signal(SignalKind::hangup())?,
+        stop_own.clone(),
+    ));
     if live {
         own.spawn(live::show(meter.clone(), stop_own.clone()));
     }
@@ -137,6 +155,20 @@ async fn stop(
     journal.close().await.map_err(|error| broken(&error))
 }
 
+/// Keeps TLS files up to date. SIGHUP makes it look at once, and ends nothing.
+async fn keep_tls(keeper: Keeper, mut hangup: Signal, stop: CancellationToken) {
+    let hurry = async {
+        while hangup.recv().await.is_some() {
+            keeper.hurry();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = keeper.run(stop) => {}
+        () = hurry => {}
+    }
+}
+
 async fn until_told() -> CliResult<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -172,10 +204,11 @@ fn print_start(args: &Up, running: &Running, stack: &Stack) -> CliResult<()> {
     if !recovered.is_empty() {
         writeln!(out, "{recovered}")?;
     }
-    writeln!(out, "OTLP/gRPC   {}", running.grpc)?;
-    writeln!(out, "OTLP/HTTP   http://{}", running.http)?;
-    writeln!(out, "metrics     http://{}/metrics", running.metrics)?;
-    writeln!(out, "health      http://{}/ready", running.health)?;
+    let scheme = Encrypted::scheme;
+    let (metrics, health) = (scheme(running.tls.metrics), scheme(running.tls.health));
+    running.print_otlp(&mut out)?;
+    writeln!(out, "metrics     {metrics}://{}/metrics", running.metrics)?;
+    writeln!(out, "health      {health}://{}/ready", running.health)?;
     writeln!(out, "data        {}", running.data_dir.display())?;
     for handle in &stack.statuses {
         let status = handle.get();
