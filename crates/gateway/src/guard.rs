@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ::http::HeaderMap;
 use bytes::Bytes;
-use ident::{Signal, TenantId};
+use ident::{Certificate, Signal, TenantId};
 use otlp::Summary;
 
 use crate::Refusal;
@@ -38,7 +38,7 @@ pub struct Peer {
     pub transport: Transport,
     /// What its certificate says of it, verified in the TLS handshake. None where the listener has
     /// no TLS, or asks for no certificate, or takes senders without one.
-    pub certificate: Option<Arc<tls::PeerCertificate>>,
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 /// A request that is well formed, as the guard sees it.

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use gateway::{Config, Gateway, Guard, Head, OpenGuard, Pass, Peer, Refusal};
-use ident::TenantId;
+use ident::{Certificate, TenantId};
 use journal::Journal;
 use meter::Meter;
 use testkit::openssl::{Authority, Pair, Wanted};
-use tls::{Alpn, ClientAuth, Identity, Keeper, MinVersion, PeerCertificate, ServerFiles};
+use tls::{Alpn, ClientAuth, Identity, Keeper, MinVersion, ServerFiles};
 use tokio_util::sync::CancellationToken;
 
 /// Takes everything and remembers from whom.
@@ -93,7 +93,7 @@ async fn the_guard_sees_the_senders_certificate() {
     journal.close().await.unwrap();
 
     let seen = seen.lock().unwrap();
-    let certificates: Vec<Option<&Arc<PeerCertificate>>> =
+    let certificates: Vec<Option<&Arc<Certificate>>> =
         seen.iter().map(|peer| peer.certificate.as_ref()).collect();
     let [Some(first), Some(second), None] = certificates.as_slice() else {
         panic!("{certificates:?}")

@@ -17,7 +17,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
 };
 use policy::identity::token::{Issuer, Verifier, opaque::NewToken};
-use policy::identity::{Certificate, Digest, Directory, Proof, config};
+use ident::{Certificate, Fingerprint};
+use policy::identity::{Digest, Directory, Proof, config};
 use policy::quota::shape::first_violation;
 use policy::quota::{Admission, Now, Quotas};
 use prost::Message;
@@ -47,12 +48,13 @@ fn certificate(uri: &str) -> Proof {
     Proof {
         certificate: Some(Arc::new(Certificate {
             uris: vec![uri.to_owned()],
-            dns: Vec::new(),
+            dns_names: Vec::new(),
             emails: Vec::new(),
             subject: "CN=agent,O=Site".to_owned(),
             common_name: Some("agent".to_owned()),
             serial: "01".to_owned(),
-            fingerprint: Digest::of(uri.as_bytes()),
+            fingerprint: Fingerprint(*Digest::of(uri.as_bytes()).as_bytes()),
+            not_after: 0,
         })),
         ..Proof::default()
     }

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use otlp::view::Value;
+use ident::{Certificate, Fingerprint};
 use policy::identity::{
-    Certificate, Denied, DeniedKind, Digest, Directory, Identity, LoadError, Proof, Resolved,
+    Denied, DeniedKind, Digest, Directory, Identity, LoadError, Proof, Resolved,
     TenantAttribute, token::opaque,
 };
 
@@ -20,12 +21,13 @@ fn load_error(yaml: &str) -> LoadError {
 fn certificate() -> Certificate {
     Certificate {
         uris: Vec::new(),
-        dns: Vec::new(),
+        dns_names: Vec::new(),
         emails: Vec::new(),
         subject: String::new(),
         common_name: None,
         serial: "01".to_owned(),
-        fingerprint: Digest::of(b"some certificate"),
+        fingerprint: Fingerprint(*Digest::of(b"some certificate").as_bytes()),
+        not_after: 0,
     }
 }
 
@@ -139,7 +141,7 @@ fn each_matcher_finds_its_tenant() {
     let mut one = [0; 32];
     one[31] = 1;
     let fingerprint = Certificate {
-        fingerprint: Digest::new(one),
+        fingerprint: Fingerprint(one),
         ..certificate()
     };
     assert_eq!(of(proof(fingerprint)), globex);
@@ -204,7 +206,7 @@ fn only_forwarders_choose() {
 
     let dns = |name: &str| {
         proof(Certificate {
-            dns: vec![name.to_owned()],
+            dns_names: vec![name.to_owned()],
             ..certificate()
         })
     };

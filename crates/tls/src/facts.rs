@@ -1,8 +1,7 @@
 //! What a peer's certificate says of it. Read once a connection, after the certificate has been
 //! verified; nothing here verifies anything.
 
-use std::fmt;
-
+use ident::{Certificate, Fingerprint};
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -12,35 +11,6 @@ use x509_parser::x509::X509Name;
 const MAX_NAMES: usize = 64;
 /// The longest of them, and the longest subject, in bytes.
 const MAX_NAME_BYTES: usize = 2048;
-
-/// What a verified certificate says of its holder.
-///
-/// To tell who someone is, use the names of the kinds that the CA vouches for ([`uris`],
-/// [`dns_names`], [`emails`]) or the [`fingerprint`]; the subject is free text of many forms.
-///
-/// [`uris`]: PeerCertificate::uris
-/// [`dns_names`]: PeerCertificate::dns_names
-/// [`emails`]: PeerCertificate::emails
-/// [`fingerprint`]: PeerCertificate::fingerprint
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerCertificate {
-    /// URIs among the subject alternative names, such as a SPIFFE ID, in the certificate's order.
-    pub uris: Vec<String>,
-    /// DNS names among them.
-    pub dns_names: Vec<String>,
-    /// E-mail addresses among them.
-    pub emails: Vec<String>,
-    /// The subject as RFC 4514 writes it, the most special part first. Empty where there is none.
-    pub subject: String,
-    /// The common name, if there is exactly one.
-    pub common_name: Option<String>,
-    /// The serial number in lower-case hexadecimal digits, without leading zeros.
-    pub serial: String,
-    /// SHA-256 over the certificate (DER), as `openssl x509 -fingerprint -sha256` computes it.
-    pub fingerprint: Fingerprint,
-    /// The last second of its validity, in seconds after 1970.
-    pub not_after: i64,
-}
 
 /// Why a certificate's names cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,64 +25,46 @@ pub enum FactsError {
     Names,
 }
 
-/// A SHA-256 digest; prints as lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+/// Reads a certificate (DER).
+///
+/// # Errors
+/// If a name cannot be told. Leaving one out could make its holder someone else, so the whole
+/// certificate is refused.
+pub(crate) fn read(der: &[u8]) -> Result<Certificate, FactsError> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| FactsError::Encoding)?;
+    let (mut uris, mut dns_names, mut emails) = (Vec::new(), Vec::new(), Vec::new());
+    let names = certificate
+        .subject_alternative_name()
+        .map_err(|_| FactsError::Encoding)?;
+    let names = names.map_or(&[][..], |extension| &extension.value.general_names);
+    if names.len() > MAX_NAMES {
+        return Err(FactsError::Names);
     }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl PeerCertificate {
-    /// Reads a certificate (DER).
-    ///
-    /// # Errors
-    /// If a name cannot be told. Leaving one out could make its holder someone else, so the whole
-    /// certificate is refused.
-    pub fn read(der: &[u8]) -> Result<Self, FactsError> {
-        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| FactsError::Encoding)?;
-        let (mut uris, mut dns_names, mut emails) = (Vec::new(), Vec::new(), Vec::new());
-        let names = certificate
-            .subject_alternative_name()
-            .map_err(|_| FactsError::Encoding)?;
-        let names = names.map_or(&[][..], |extension| &extension.value.general_names);
-        if names.len() > MAX_NAMES {
-            return Err(FactsError::Names);
+    for name in names {
+        match name {
+            GeneralName::URI(uri) => uris.push(checked(uri)?),
+            GeneralName::DNSName(name) => dns_names.push(checked(name)?),
+            GeneralName::RFC822Name(address) => emails.push(checked(address)?),
+            GeneralName::Invalid(..) => return Err(FactsError::Encoding),
+            _ => {}
         }
-        for name in names {
-            match name {
-                GeneralName::URI(uri) => uris.push(checked(uri)?),
-                GeneralName::DNSName(name) => dns_names.push(checked(name)?),
-                GeneralName::RFC822Name(address) => emails.push(checked(address)?),
-                GeneralName::Invalid(..) => return Err(FactsError::Encoding),
-                _ => {}
-            }
-        }
-        let mut common = certificate.subject().iter_common_name();
-        let common_name = match (common.next(), common.next()) {
-            (Some(name), None) => Some(name.as_str().map_err(|_| FactsError::Encoding)?),
-            _ => None,
-        };
-        let serial = certificate.serial.to_str_radix(16);
-        Ok(PeerCertificate {
-            uris,
-            dns_names,
-            emails,
-            subject: subject(certificate.subject())?,
-            common_name: common_name.map(checked).transpose()?,
-            serial,
-            fingerprint: Fingerprint(Sha256::digest(der).into()),
-            not_after: certificate.validity().not_after.timestamp(),
-        })
     }
+    let mut common = certificate.subject().iter_common_name();
+    let common_name = match (common.next(), common.next()) {
+        (Some(name), None) => Some(name.as_str().map_err(|_| FactsError::Encoding)?),
+        _ => None,
+    };
+    let serial = certificate.serial.to_str_radix(16);
+    Ok(Certificate {
+        uris,
+        dns_names,
+        emails,
+        subject: subject(certificate.subject())?,
+        common_name: common_name.map(checked).transpose()?,
+        serial,
+        fingerprint: Fingerprint(Sha256::digest(der).into()),
+        not_after: certificate.validity().not_after.timestamp(),
+    })
 }
 
 fn checked(name: &str) -> Result<String, FactsError> {
@@ -194,7 +146,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_certificate_are_refused() {
         for bytes in [&b""[..], b"x", &[0x30, 0x82, 0xff, 0xff], &[0; 64]] {
-            assert_eq!(PeerCertificate::read(bytes), Err(FactsError::Encoding));
+            assert_eq!(read(bytes), Err(FactsError::Encoding));
         }
     }
 

@@ -31,7 +31,7 @@ mod verifier;
 
 pub use client::{Client, ClientFiles, ClientStream, ConnectError};
 pub use error::Error;
-pub use facts::{FactsError, Fingerprint, PeerCertificate};
+pub use facts::FactsError;
 pub use keeper::Keeper;
 pub use material::Identity;
 pub use reason::Reason;

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::expiry::{self, Expiry, Kind};
-use crate::facts::PeerCertificate;
+use crate::facts;
 use crate::files::{Role, Snapshot, Source};
 use crate::metrics::EndpointMetrics;
 use crate::reload::{Look, Reload};
@@ -80,7 +80,7 @@ pub struct Session<S> {
     /// What is said from here on.
     pub stream: ServerStream<S>,
     /// The peer's certificate, verified, if it has shown one.
-    pub certificate: Option<Arc<PeerCertificate>>,
+    pub certificate: Option<Arc<ident::Certificate>>,
     /// Tells when the peer is no longer to be trusted.
     pub trust: Trust,
 }
@@ -171,7 +171,7 @@ impl Server {
                 (refused(reason, error.to_string()), Some(stream))
             })?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let certificate = chain.first().map(|own| PeerCertificate::read(own));
+        let certificate = chain.first().map(|own| facts::read(own));
         let certificate = certificate
             .transpose()
             .map_err(|error| (refused(Reason::BadCertificate, error.to_string()), None))?

@@ -14,7 +14,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 
 use crate::Error;
-use crate::facts::PeerCertificate;
+use crate::facts;
 
 /// A verifier of senders' certificates.
 pub(crate) fn verifier(
@@ -67,7 +67,7 @@ impl ClientCertVerifier for Senders {
             own_known.verify_client_cert(own, intermediates, now)?;
         }
         // A certificate whose names cannot all be told has no identity to go by.
-        PeerCertificate::read(own).map_err(|_| {
+        facts::read(own).map_err(|_| {
             rustls::Error::InvalidCertificate(rustls::CertificateError::BadEncoding)
         })?;
         Ok(verified)

@@ -29,5 +29,5 @@ pub use digest::{Digest, ParseDigestError};
 pub use directory::Directory;
 pub use load::LoadError;
 pub use pattern::{ParsePatternError, Pattern};
-pub use proof::{Certificate, MAX_NAMES, Proof};
+pub use proof::{MAX_NAMES, Proof};
 pub use resolve::{Resolved, TenantAttribute};

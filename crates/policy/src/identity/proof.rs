@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ident::Certificate;
+
 use super::digest::Digest;
 use super::token::VerifiedToken;
 
@@ -58,31 +60,5 @@ impl fmt::Display for Proof {
             any = true;
         }
         if any { Ok(()) } else { f.write_str("nothing") }
-    }
-}
-
-/// Facts of a client certificate whose chain has been verified.
-#[derive(Clone, Debug)]
-pub struct Certificate {
-    /// Subject alternative names of type URI, SPIFFE IDs among them.
-    pub uris: Vec<String>,
-    /// Subject alternative names of type DNS.
-    pub dns: Vec<String>,
-    /// Subject alternative names of type e-mail.
-    pub emails: Vec<String>,
-    /// The subject as RFC 4514 writes it.
-    pub subject: String,
-    /// The subject's common name, if it has exactly one.
-    pub common_name: Option<String>,
-    /// The serial number, hexadecimal. For the audit log: it means nothing without the issuer.
-    pub serial: String,
-    /// SHA-256 of the certificate's DER.
-    pub fingerprint: Digest,
-}
-
-impl Certificate {
-    /// How many alternative names it has.
-    pub fn names(&self) -> usize {
-        self.uris.len() + self.dns.len() + self.emails.len()
     }
 }

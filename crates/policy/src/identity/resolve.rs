@@ -1,12 +1,13 @@
 //! From proof to tenant.
 
-use ident::TenantId;
+use ident::{Certificate, TenantId};
 use otlp::view::Value;
 
 use super::config::TrustDomain;
 use super::denied::Denied;
 use super::directory::Directory;
-use super::proof::{Certificate, MAX_NAMES, Proof};
+use super::digest::Digest;
+use super::proof::{MAX_NAMES, Proof};
 use super::token::VerifiedToken;
 use super::trie::{Index, Owners};
 
@@ -143,7 +144,7 @@ impl<'d> Found<'d> {
                 self.named(name)?;
             }
         }
-        for name in &certificate.dns {
+        for name in &certificate.dns_names {
             if name.bytes().any(|b| b.is_ascii_uppercase()) {
                 self.maybe(directory.dns.get(name.to_ascii_lowercase().as_str()))?;
             } else {
@@ -157,7 +158,8 @@ impl<'d> Found<'d> {
         if let Some(name) = &certificate.common_name {
             self.maybe(directory.common_names.get(name.as_str()))?;
         }
-        self.maybe(directory.fingerprints.get(&certificate.fingerprint))
+        let fingerprint = Digest::new(certificate.fingerprint.0);
+        self.maybe(directory.fingerprints.get(&fingerprint))
     }
 
     fn token(&mut self, token: &VerifiedToken) -> Result<(), Denied> {
