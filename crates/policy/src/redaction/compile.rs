@@ -15,7 +15,8 @@ use super::load::{Joined, Source, Sourced};
 use super::pattern::Pattern;
 use super::place::{Context, Place, TextField, signal_index};
 use super::policy::{Implicit, Policy, Rule};
-use crate::detect::{Builtin, Detectors, Spec};
+use super::texts::Texts;
+use crate::detect::{Builtin, CompileError, Detectors, Spec};
 
 /// The most rules of a policy with what it extends and its overlay.
 const MAX_RULES: usize = 4096;
@@ -98,9 +99,8 @@ impl<'k> Compiler<'k> {
                 };
                 // Each by itself first, so that an error has its place.
                 Detectors::compile(std::slice::from_ref(&spec)).map_err(|error| {
-                    let message = format!("the regular expression of `{name}` is wrong: {error}");
-                    let hint = "the syntax is that of Rust's `regex` crate: no look-around, no \
-                                backreferences";
+                    let (wrong, hint) = told(&error);
+                    let message = format!("the regular expression of `{name}` is wrong: {wrong}");
                     source.error(regex, regex.value.len(), message, hint)
                 })?;
                 specs.push(spec);
@@ -111,8 +111,8 @@ impl<'k> Compiler<'k> {
             let name = layers.iter().flatten().next().map(|j| &j.sources[0].name);
             PolicyError::from(document::Error::whole(
                 name.map_or("policy", String::as_str),
-                format!("the detectors together are refused: {error}"),
-                Some("use fewer or simpler patterns".to_owned()),
+                format!("the detectors together are refused: {}", told(&error).0),
+                Some(told(&error).1),
             ))
         })?;
         Ok(Compiler {
@@ -382,6 +382,7 @@ impl<'k> Compiler<'k> {
                 || base.annotate == Some(true),
             key: self.key.cloned(),
             fields: [[Decision::PASS; TextField::COUNT]; 3],
+            texts: Texts::new(&[[Decision::PASS; TextField::COUNT]; 3]),
             looks_into_bodies: false,
             base: Arc::clone(base),
             overlay,
@@ -397,6 +398,7 @@ impl<'k> Compiler<'k> {
                 policy.fields[signal_index(signal)][field] = decision;
             }
         }
+        policy.texts = Texts::new(&policy.fields);
         policy
     }
 }
@@ -410,6 +412,15 @@ fn looks_into_bodies(policy: &Policy) -> bool {
         || policy
             .written()
             .any(|(_, rule)| rule.contexts & bodies != 0)
+}
+
+/// What is wrong, and the hint that the error carries on a line of its own.
+fn told(error: &CompileError) -> (String, String) {
+    let text = error.to_string();
+    let (wrong, hint) = text
+        .split_once("\nhint: ")
+        .unwrap_or((&text, "use fewer or simpler patterns"));
+    (wrong.to_owned(), hint.to_owned())
 }
 
 /// The contexts and the signals that a rule speaks of.

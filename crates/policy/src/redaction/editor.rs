@@ -19,6 +19,7 @@ use super::document::Unseen;
 use super::engine::{Engine, Level, Observer, Outcome};
 use super::memo::{Expected, Known, Tag};
 use super::place::{Context, Place, TextField};
+use super::texts::TextSay;
 use super::value::{Keys, Scalar, is_usual_scalar, keys, leading_key, only_value, scalar};
 
 /// The attribute that says how many changes were made to an item.
@@ -27,8 +28,8 @@ pub const ANNOTATION: &str = "stella.redacted";
 impl<O: Observer> Editor for Engine<'_, O> {
     #[inline(always)]
     fn message(&mut self, at: At, _: &[u8]) -> Visit<'_> {
-        if let FieldKind::Message(message) = at.field.kind
-            && self.policy.annotate
+        if self.policy.annotate
+            && let FieldKind::Message(message) = at.field.kind
             && is_item(message)
         {
             self.changes = 0;
@@ -46,18 +47,18 @@ impl<O: Observer> Editor for Engine<'_, O> {
 
     #[inline(always)]
     fn keeps(&mut self, owner: &'static Message, pair: &[u8]) -> bool {
-        let context = Context::new(self.signal, Place::of(owner.id));
-        let tag = Tag::new(self.policy.id, context.index());
-        let expected = self.buffers.memo.expect(tag, pair);
-        self.expected = expected;
-        match expected {
+        let tag = self.tag(owner.id);
+        match self.buffers.memo.expect(tag, pair) {
             Expected::Clean => true,
             Expected::Key {
                 end,
                 kind: Kind::Pass,
                 ..
-            } => is_usual_scalar(pair, end),
-            _ => false,
+            } if is_usual_scalar(pair, end) => true,
+            other => {
+                self.expected = other;
+                false
+            }
         }
     }
 
@@ -72,7 +73,7 @@ impl<O: Observer> Editor for Engine<'_, O> {
             let known = self.buffers.memo.known(at);
             return self.known(&known, pair, end, 0);
         }
-        self.unexpected(Context::new(self.signal, Place::of(at.owner.id)), pair)
+        self.unexpected(at.owner.id, pair)
     }
 
     fn value(&mut self, at: At, body: &[u8]) -> ValueChange<'_> {
@@ -104,11 +105,12 @@ impl<O: Observer> Editor for Engine<'_, O> {
                     self.scalar(&decision, Scalar::Text(text.as_bytes()), text.as_bytes());
                 self.text_change(outcome)
             }
-            id => match TextField::of(id, at.field.number) {
-                Some(field) => self.field(field, text.as_bytes()),
+            id => match self.policy.texts.get(self.signal, id, at.field.number) {
+                TextSay::Keep => TextChange::Keep,
+                TextSay::Ask(field) => self.field(field, text.as_bytes()),
                 // A test proves that there is none.
-                None => {
-                    self.count(self.policy.implicit.unknown_field, "drop", text.as_bytes());
+                TextSay::Unnamed => {
+                    self.count_rule(self.policy.implicit.unknown_field, text.as_bytes());
                     TextChange::Drop
                 }
             },
@@ -173,6 +175,12 @@ fn is_item(message: &Message) -> bool {
 }
 
 impl<O: Observer> Engine<'_, O> {
+    /// The tag of the keys that a message bears itself.
+    #[inline(always)]
+    fn tag(&self, owner: MessageId) -> Tag {
+        self.tags.get(owner as usize).copied().unwrap_or(Tag::NONE)
+    }
+
     #[inline]
     fn level(&self, depth: usize) -> Level {
         self.buffers.levels.get(depth).copied().unwrap_or(Level {
@@ -247,8 +255,9 @@ impl<O: Observer> Engine<'_, O> {
 
     /// An attribute that does not have the key that came after the last one before.
     #[inline(never)]
-    fn unexpected(&mut self, context: Context, pair: &[u8]) -> AttributeChange<'_> {
-        let tag = Tag::new(self.policy.id, context.index());
+    fn unexpected(&mut self, owner: MessageId, pair: &[u8]) -> AttributeChange<'_> {
+        let context = Context::new(self.signal, Place::of(owner));
+        let tag = self.tag(owner);
         let Some((key, end)) = leading_key(pair) else {
             return self.odd(context, pair, 0);
         };
@@ -286,12 +295,14 @@ impl<O: Observer> Engine<'_, O> {
         value: &[u8],
         depth: usize,
     ) -> AttributeChange<'_> {
-        let key = leading_key(pair).map_or(&[][..], |(key, _)| key);
+        let key = || leading_key(pair).map_or(&[][..], |(key, _)| key);
         let Some(one) = scalar(value) else {
-            return self.walk(known, pair, key, depth);
+            return self.walk(known, pair, key(), depth);
         };
         if known.key_dirty {
-            return self.dirty_key(&known.decision, key, one, value);
+            let key = key();
+            let has_value = leading_key(pair).is_some_and(|(_, end)| end < pair.len());
+            return self.dirty_key(&known.decision, key, one, value, has_value);
         }
         match self.scalar(&known.decision, one, value) {
             Outcome::Keep => {
@@ -338,6 +349,7 @@ impl<O: Observer> Engine<'_, O> {
         key: &[u8],
         one: Scalar<'_>,
         body: &[u8],
+        has_value: bool,
     ) -> AttributeChange<'_> {
         let mut pair = std::mem::take(&mut self.buffers.pair);
         pair.clear();
@@ -350,6 +362,8 @@ impl<O: Observer> Engine<'_, O> {
         if outcome != Outcome::Drop {
             outcome = self.scalar(decision, one, body);
             match outcome {
+                // A pair may have no value at all, which is not the same as an empty one.
+                Outcome::Keep if body.is_empty() && !has_value => {}
                 Outcome::Keep => put(&mut pair, 2, body),
                 Outcome::Replace => put_text_value(&mut pair, &self.buffers.text),
                 Outcome::Drop => {}
@@ -386,7 +400,13 @@ impl<O: Observer> Engine<'_, O> {
         }
         path.extend_from_slice(key);
         let mut known = self.about_nested(context, key.len());
+        let own = known.decision.active;
         known.decision = self.policy.nested(known.decision, level.decision);
+        let active = known.decision.active;
+        if active != own {
+            // More, or less, is looked for in the key than where it was remembered.
+            known.key_dirty = active != 0 && self.finds(active, key);
+        }
         known
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use ident::Signal;
+use otlp::schema::MESSAGES;
 
 use super::action::{Action, cut};
 use super::counts::Counts;
@@ -106,6 +107,8 @@ pub(super) struct Engine<'r, O> {
     pub(super) buffers: &'r mut Buffers,
     pub(super) counts: &'r mut Counts,
     pub(super) observer: O,
+    /// The tags of the keys that messages bear, by the message's id.
+    pub(super) tags: [Tag; MESSAGES.len()],
     /// How the attribute that is looked at compares with the expected one.
     pub(super) expected: Expected,
     /// Changes within the item that is open.
@@ -193,7 +196,7 @@ impl<O: Observer> Engine<'_, O> {
     }
 
     /// Whether something is found in the text about which a rule in effect does something.
-    fn finds(&mut self, active: u64, text: &[u8]) -> bool {
+    pub(super) fn finds(&mut self, active: u64, text: &[u8]) -> bool {
         let policy = self.policy;
         let found = &mut self.buffers.found;
         found.clear();

@@ -1,4 +1,5 @@
-//! What is likely a mistake in a policy that compiles.
+//! What is likely a mistake in a policy that compiles. A site's regular expression that matches
+//! the empty text does not compile.
 
 use super::action::Action;
 use super::pattern::Pattern;
@@ -30,8 +31,6 @@ pub enum FindingKind {
     TooBroad,
     /// A key of the semantic conventions that commonly carries personal data passes unseen.
     PersonalData,
-    /// A pattern that matches the empty text, and so finds something everywhere or nowhere.
-    MatchesEmpty,
 }
 
 /// Keys of the OpenTelemetry semantic conventions that commonly carry personal data or secrets.
@@ -66,7 +65,6 @@ pub fn lint(policy: &Policy) -> Vec<Finding> {
     unreachable(policy, &mut findings);
     too_broad(policy, &mut findings);
     personal_data(policy, &mut findings);
-    matches_empty(policy, &mut findings);
     findings
 }
 
@@ -163,24 +161,4 @@ fn personal_data(policy: &Policy, findings: &mut Vec<Finding>) {
             hint: "hash, mask or drop it, or put a rule with `detect: [default]` first",
         });
     }
-}
-
-fn matches_empty(policy: &Policy, findings: &mut Vec<Finding>) {
-    let documents = policy.overlay.iter().chain([&policy.base]);
-    for pattern in documents.flat_map(|joined| &joined.patterns) {
-        let (name, regex) = (&pattern.value.name.value, &pattern.value.regex.value);
-        if !can_be_empty(regex) {
-            continue;
-        }
-        findings.push(Finding {
-            kind: FindingKind::MatchesEmpty,
-            subject: name.clone(),
-            message: format!("the regular expression of `{name}` matches the empty text"),
-            hint: "replace `*` with `+`, or ask for at least one character",
-        });
-    }
-}
-
-fn can_be_empty(regex: &str) -> bool {
-    regex_syntax::parse(regex).is_ok_and(|hir| hir.properties().minimum_len() == Some(0))
 }

@@ -16,13 +16,16 @@ const BYTES: usize = 184;
 /// The most bytes of a key that are remembered: its length is one byte in a pair.
 const MAX_KEY: usize = 120;
 
+/// No pair is as long as this and remembered; one can be empty.
+const NO_PAIR: u16 = u16::MAX;
+
 /// Which keys are the same: of one policy, in one context, nested alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(u64);
 
 impl Tag {
     /// No key of any policy: policies begin at 1.
-    const NONE: Tag = Tag(0);
+    pub(super) const NONE: Tag = Tag(0);
 
     /// For a key that stands in no other; [`Tag::with_own`] for others.
     pub(super) const fn new(policy: u32, context: u8) -> Tag {
@@ -44,7 +47,7 @@ struct Entry {
     /// How many of the bytes stand for the key: for a key that is nested the path, else the
     /// beginning of the pair up to the end of the key.
     key_len: u16,
-    /// How many of the bytes are a pair in which nothing was found; 0 for none.
+    /// How many of the bytes are a pair in which nothing was found; [`NO_PAIR`] for none.
     pair_len: u16,
     next: u16,
     /// Whether something was found in the key itself.
@@ -89,7 +92,7 @@ impl Memo {
             tag: Tag::NONE,
             decision: Decision::PASS,
             key_len: 0,
-            pair_len: 0,
+            pair_len: NO_PAIR,
             next: 0,
             key_dirty: false,
             bytes: [0; BYTES],
@@ -174,7 +177,8 @@ impl Memo {
 
     /// Remembers what is known about a key.
     pub(super) fn put(&mut self, tag: Tag, key: &[u8], known: &mut Known) {
-        if key.len() > MAX_KEY {
+        // Every pair begins with an empty key's bytes: it must never be the one expected.
+        if key.is_empty() || key.len() > MAX_KEY {
             return;
         }
         let start = slot(tag, key);
@@ -190,7 +194,7 @@ impl Memo {
         entry.decision = known.decision;
         entry.key_dirty = known.key_dirty;
         entry.key_len = key.len() as u16;
-        entry.pair_len = 0;
+        entry.pair_len = NO_PAIR;
         entry.bytes[..key.len()].copy_from_slice(key);
         known.at = Some(at as u16);
         self.follow(at as u16);
@@ -385,5 +389,10 @@ mod tests {
         assert_eq!((end, kind), (3, Kind::Drop));
         assert_eq!(memo.known(at).decision.rule, 1);
         assert_eq!(memo.expect(tag, b"\x0a\x01x\x12\x00"), Expected::Other);
+        assert_eq!(
+            memo.expect(tag, b""),
+            Expected::Other,
+            "an empty pair is not clean"
+        );
     }
 }

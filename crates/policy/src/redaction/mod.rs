@@ -31,6 +31,7 @@ mod place;
 mod policy;
 mod redactor;
 mod shipped;
+mod texts;
 mod value;
 
 pub use action::{Action, SiteKey, SiteKeyError};

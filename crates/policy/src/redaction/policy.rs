@@ -11,6 +11,7 @@ use super::keys::KeyIndex;
 use super::load::{self, Joined};
 use super::pattern::Pattern;
 use super::place::TextField;
+use super::texts::Texts;
 use crate::detect::Detectors;
 
 /// A redaction policy, compiled: immutable, shared by all workers.
@@ -42,6 +43,7 @@ pub struct Policy {
     pub(super) key: Option<SiteKey>,
     /// By signal and [`TextField`].
     pub(super) fields: [[Decision; TextField::COUNT]; 3],
+    pub(super) texts: Texts,
     /// Whether keys in the bodies of log records are asked about.
     pub(super) looks_into_bodies: bool,
     pub(super) base: Arc<Joined>,

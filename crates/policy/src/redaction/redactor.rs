@@ -3,10 +3,12 @@
 use ident::Signal;
 use otlp::CheckError;
 use otlp::edit::{Edited, edit};
+use otlp::schema::MESSAGES;
 
 use super::counts::Counts;
 use super::engine::{Buffers, Engine, Observer, Unobserved};
-use super::memo::Expected;
+use super::memo::{Expected, Tag};
+use super::place::{Context, Place};
 use super::policy::Policy;
 
 /// Carries policies out on wire bytes. One for each worker: it holds buffers and remembers what
@@ -71,10 +73,23 @@ impl Redactor {
             buffers: &mut self.buffers,
             counts,
             observer,
+            tags: tags(policy, signal),
             expected: Expected::Other,
             changes: 0,
         };
         let edited = edit(signal, bytes, &mut engine, out)?;
         Ok((edited, engine.observer))
     }
+}
+
+/// The tags of the keys that messages bear, by the message's id.
+fn tags(policy: &Policy, signal: Signal) -> [Tag; MESSAGES.len()] {
+    let mut tags = [Tag::NONE; MESSAGES.len()];
+    for message in MESSAGES {
+        if let Some(tag) = tags.get_mut(message.id as usize) {
+            let context = Context::new(signal, Place::of(message.id));
+            *tag = Tag::new(policy.id, context.index());
+        }
+    }
+    tags
 }

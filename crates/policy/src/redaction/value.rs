@@ -102,12 +102,16 @@ pub(super) fn only_value(after_key: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The key of a pair that begins with one, and where its field ends.
+/// The key of a pair that begins with one, and where its field ends. An empty key is not written;
+/// then a pair of one value and nothing else begins with that.
 #[inline]
 pub(super) fn leading_key(pair: &[u8]) -> Option<(&[u8], usize)> {
-    let field = Fields::new(pair).next()?;
+    let Some(field) = Fields::new(pair).next() else {
+        return pair.is_empty().then_some((&[], 0));
+    };
     match (field.number, field.value) {
         (1, Raw::Bytes(key)) => Some((key, field.bytes.len())),
+        (2, Raw::Bytes(_)) if field.bytes.len() == pair.len() => Some((&[], 0)),
         _ => None,
     }
 }

@@ -42,6 +42,11 @@ fn errors_say_where_and_what() {
             "regex",
         ),
         (
+            "version: 1\npatterns: [{ name: p, regex: 'x*' }]\n".to_owned(),
+            "p.yaml:2:30: the regular expression of `p` is wrong",
+            "",
+        ),
+        (
             "version: 1\npatterns: [{ name: email, regex: 'x' }]\n".to_owned(),
             "built in",
             "another name",

@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, metric::Data};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use regex::Regex;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a rule does.
@@ -81,11 +82,19 @@ enum Fate {
     Text(String),
 }
 
-fn glob(pattern: &str) -> Regex {
-    let text = regex::escape(pattern)
-        .replace(r"\*", "(?s:.*)")
-        .replace(r"\?", "(?s:.)");
-    Regex::new(&format!("^{}$", text.to_lowercase())).expect("a glob")
+/// Globs are compiled once.
+fn glob(pattern: &'static str) -> Regex {
+    thread_local! {
+        static GLOBS: RefCell<BTreeMap<&'static str, Regex>> = RefCell::default();
+    }
+    GLOBS.with_borrow_mut(|globs| {
+        let compile = || {
+            let text = regex::escape(&pattern.to_lowercase());
+            let text = text.replace(r"\*", "(?s:.*)").replace(r"\?", "(?s:.)");
+            Regex::new(&format!("^{text}$")).expect("a glob")
+        };
+        globs.entry(pattern).or_insert_with(compile).clone()
+    })
 }
 
 impl Naive {
@@ -359,9 +368,14 @@ impl Naive {
                 .value
                 .as_mut()
                 .is_some_and(|value| self.value(place, &said, &path, value));
-            if !gone {
-                pairs.push(pair);
+            if gone {
+                // A pair that is more than a key and a value keeps the rest.
+                if pair.key_strindex == 0 {
+                    continue;
+                }
+                pair.value = None;
             }
+            pairs.push(pair);
         }
     }
 
@@ -378,6 +392,10 @@ impl Naive {
 
     fn entity_keys(&mut self, field: &str, keys: &mut Vec<String>) {
         for key in std::mem::take(keys) {
+            if key.len() > 512 {
+                self.count("(key too long)");
+                continue;
+            }
             let listed = self.key("resource", &key, &key);
             if self.goes(&listed) {
                 continue;

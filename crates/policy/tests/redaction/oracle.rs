@@ -135,7 +135,7 @@ fn compare(allow: bool, rules: &[Rule], request: &Request) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     /// Guarantees: for random policies and random requests the result is what the same rules make
     /// of prost's types, and each rule's count is the oracle's.

@@ -27,7 +27,7 @@ fn attribute(policy: &Policy, key: &str, value: &str) -> Option<String> {
         panic!("no traces")
     };
     let span = &traces.resource_spans[0].scope_spans[0].spans[0];
-    let pair = span.attributes.first()?;
+    let pair = span.attributes.iter().find(|pair| pair.key == key)?;
     match pair.value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => Some(text.clone()),
         other => panic!("{other:?}"),
