@@ -1,8 +1,9 @@
 //! What looks like personal data or a secret within a string value.
 //!
 //! Every string value of every span, log record and metric point passes through
-//! [`Detectors::scan`], so almost all of its time goes into finding nothing: one pass over the
-//! bytes ([`prefilter`]) says which detectors are worth running, mostly none.
+//! [`Detectors::scan`], so almost all of its time goes into finding nothing. A first look at the
+//! classes of bytes ([`glance`]) dismisses most values; a second pass over the bytes
+//! ([`prefilter`]) says which detectors are worth running on the others.
 //!
 //! Guarantees: no panic and no unsafe, whatever the value; time linear in the value's length; no
 //! allocation but what `found` grows by; ranges lie on character boundaries, are sorted and do
@@ -12,6 +13,7 @@
 //! redaction's.
 
 mod error;
+mod glance;
 mod pattern;
 mod prefilter;
 mod scan;
@@ -24,6 +26,7 @@ mod tests;
 pub use error::CompileError;
 pub use spec::{Builtin, Spec};
 
+use glance::Glances;
 use pattern::Patterns;
 use prefilter::Signs;
 use scan::{Out, Scanner};
@@ -53,6 +56,9 @@ pub struct Detectors {
     /// each.
     signs: Signs,
     by_sign: [u64; Signs::BITS as usize],
+    /// What any of them shows at a glance, and which of them may show nothing but dots.
+    glances: Glances,
+    dotted: u64,
     patterns: Option<Patterns>,
 }
 
@@ -106,9 +112,11 @@ impl Detectors {
         // A second of the same kind would have no bit left; it is refused by its name.
         if self.steps.len() < u64::BITS as usize {
             for (i, steps) in self.by_sign.iter_mut().enumerate() {
-                *steps |= (scanner.any >> i & 1) << self.steps.len();
+                *steps |= u64::from(scanner.any >> i & 1) << self.steps.len();
             }
             self.signs |= scanner.any;
+            self.glances |= scanner.glances;
+            self.dotted |= u64::from(scanner.glances & glance::DOTTED != 0) << self.steps.len();
             self.steps.push((detector, scanner));
         }
     }
@@ -121,6 +129,8 @@ impl Detectors {
             steps: Vec::new(),
             signs: 0,
             by_sign: [0; Signs::BITS as usize],
+            glances: 0,
+            dotted: 0,
             patterns: None,
         }
     }
@@ -150,10 +160,13 @@ impl Detectors {
     /// in the set. Returns whether anything was found.
     pub fn scan(&self, value: &str, found: &mut Vec<Found>) -> bool {
         let before = found.len();
-        if self.signs != 0 {
+        let glances = glance::glances(value.as_bytes()) & self.glances;
+        if glances == glance::DOTTED {
+            self.run(value.as_bytes(), self.dotted, Signs::MAX, found);
+        } else if glances != 0 && !glance::is_hex_id(value.as_bytes()) {
             let seen = prefilter::signs(value.as_bytes());
             if seen & self.signs != 0 {
-                self.run(value.as_bytes(), seen, found);
+                self.run_signed(value.as_bytes(), seen, found);
             }
         }
         if let Some(patterns) = &self.patterns {
@@ -168,16 +181,18 @@ impl Detectors {
 
     /// Runs the shipped detectors whose signs have been seen.
     #[inline(never)]
-    fn run(&self, value: &[u8], seen: Signs, found: &mut Vec<Found>) {
-        if prefilter::is_hex_id(value, seen) {
-            return;
-        }
+    fn run_signed(&self, value: &[u8], seen: Signs, found: &mut Vec<Found>) {
         let mut wanted = 0;
         let mut signs = seen & self.signs;
         while signs != 0 {
             wanted |= self.by_sign[signs.trailing_zeros() as usize];
             signs &= signs - 1;
         }
+        self.run(value, wanted, seen, found);
+    }
+
+    /// Runs those of the `wanted` whose other signs have been seen too.
+    fn run(&self, value: &[u8], mut wanted: u64, seen: Signs, found: &mut Vec<Found>) {
         while wanted != 0 {
             let (detector, scanner) = &self.steps[wanted.trailing_zeros() as usize];
             wanted &= wanted - 1;

@@ -10,18 +10,20 @@ use super::bytes::{
     ALNUM, BASE64URL, DASH, DIGIT, DOT, HEX, LOWER, PLUS_SLASH, WORD, at, before, find_all, find2,
     is, run_end_within, while_end, while_start,
 };
-use super::names::{self, Name, Strength};
+use super::names::{self, Strength};
 
 /// The longest name that is looked at.
-pub(super) const MAX_KEY: usize = 64;
+const MAX_KEY: usize = 64;
 /// The white space allowed around the sign.
 const MAX_SPACE: usize = 4;
 
 /// A name with a sign of assignment behind it.
-struct Assignment {
-    name: Name,
+struct Assignment<'a> {
+    name: &'a [u8],
     /// The byte before the name.
     lead: u8,
+    /// Nothing stands between the name and the sign.
+    tight: bool,
     /// `name: value` without quotes, as prose has it too.
     prose: bool,
     /// Where the value begins, its opening quote included.
@@ -30,8 +32,8 @@ struct Assignment {
 
 /// What is assigned to a name that says it is secret.
 pub(super) fn generic_secret(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
-        let strength = names::strength(&found.name)?;
+    assignments(hay, out, b"destnyl", |hay, found| {
+        let strength = names::strength(found.name)?;
         let (start, end) = value(hay, found.value)?;
         is_secret(&hay[start..end], strength, found).then_some((start, end))
     });
@@ -39,8 +41,8 @@ pub(super) fn generic_secret(hay: &[u8], out: &mut Out<'_>) {
 
 /// 40 characters of base64 that are assigned to a secret access key.
 pub(super) fn aws_secret_key(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
-        found.name.ends_with(names::AWS_SECRETS).then_some(())?;
+    assignments(hay, out, b"yt", |hay, found| {
+        names::ends_with(found.name, names::AWS_SECRETS).then_some(())?;
         let start = unquoted(hay, found.value);
         let end = while_end_within(hay, start, 41, |b| is(b, ALNUM | PLUS_SLASH));
         (end - start == 40).then_some((start, end))
@@ -49,8 +51,8 @@ pub(super) fn aws_secret_key(hay: &[u8], out: &mut Out<'_>) {
 
 /// The private key id in a service account's file: 40 hexadecimal digits.
 pub(super) fn gcp_service_account(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
-        found.name.ends_with(&[b"privatekeyid"]).then_some(())?;
+    assignments(hay, out, b"d", |hay, found| {
+        names::ends_with(found.name, &[b"privatekeyid"]).then_some(())?;
         let start = unquoted(hay, found.value);
         let end = run_end_within(hay, start, HEX, 41);
         (end - start == 40).then_some((start, end))
@@ -60,8 +62,9 @@ pub(super) fn gcp_service_account(hay: &[u8], out: &mut Out<'_>) {
 /// `AccountKey=…`, `SharedAccessKey=…`, `sig=…` with at least 20 characters of base64, percent
 /// encoded or not.
 pub(super) fn azure_key(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
-        let named = found.name.ends_with(names::AZURE) || found.name.is_one_of(&[b"sig"]);
+    assignments(hay, out, b"yg", |hay, found| {
+        let named =
+            names::ends_with(found.name, names::AZURE) || names::is_one_of(found.name, &[b"sig"]);
         named.then_some(())?;
         let start = unquoted(hay, found.value);
         let end = while_end(hay, start, |b| {
@@ -73,23 +76,30 @@ pub(super) fn azure_key(hay: &[u8], out: &mut Out<'_>) {
 
 /// `?token=…`, `&X-Amz-Signature=…`: any value of a name that carries a secret in URLs.
 pub(super) fn url_query_secret(hay: &[u8], out: &mut Out<'_>) {
-    assignments(hay, out, |hay, found| {
-        let query = matches!(found.lead, b'?' | b'&') && before(hay, found.value) == b'=';
-        (query && found.name.is_one_of(names::QUERY)).then_some(())?;
+    assignments(hay, out, b"ndgelyhst", |hay, found| {
+        let query =
+            found.tight && matches!(found.lead, b'?' | b'&') && before(hay, found.value) == b'=';
+        (query && names::is_one_of(found.name, names::QUERY)).then_some(())?;
         let bare = &hay[found.value..bare_end(hay, found.value)];
         let end = found.value + memchr::memchr(b'#', bare).unwrap_or(bare.len());
         (end > found.value).then_some((found.value, end))
     });
 }
 
+/// `ends` are the letters with which the detector's names end, for a quick look.
 fn assignments(
     hay: &[u8],
     out: &mut Out<'_>,
-    take: impl Fn(&[u8], &Assignment) -> Option<(usize, usize)>,
+    ends: &[u8],
+    take: impl Fn(&[u8], &Assignment<'_>) -> Option<(usize, usize)>,
 ) {
     let (mut floor, mut from) = (0, 0);
     while let Some(sign) = find2(b'=', b':', hay, from) {
         from = sign + 1;
+        let last = before(hay, sign);
+        if is(last, ALNUM) && !ends.contains(&last.to_ascii_lowercase()) {
+            continue;
+        }
         let Some(found) = assignment(hay, floor, sign) else {
             continue;
         };
@@ -100,7 +110,7 @@ fn assignments(
     }
 }
 
-fn assignment(hay: &[u8], floor: usize, sign: usize) -> Option<Assignment> {
+fn assignment(hay: &[u8], floor: usize, sign: usize) -> Option<Assignment<'_>> {
     // `Token::Ident`, `token == x`
     if at(hay, sign + 1) == hay[sign] || before(hay, sign) == hay[sign] {
         return None;
@@ -114,13 +124,16 @@ fn assignment(hay: &[u8], floor: usize, sign: usize) -> Option<Assignment> {
         }
     }
     let start = while_start(hay, floor, end, MAX_KEY, |b| is(b, WORD | DASH | DOT));
-    let name = Name::new(&hay[start..end])?;
+    if start == end {
+        return None;
+    }
     let arrow = hay[sign] == b'=' && at(hay, sign + 1) == b'>';
     let after = sign + 1 + usize::from(arrow);
     let value = while_end_within(hay, after, MAX_SPACE, is_space);
     Some(Assignment {
-        name,
+        name: &hay[start..end],
         lead: before(hay, start),
+        tight: end == sign,
         prose: hay[sign] == b':' && end == spaced && value > after,
         value,
     })
@@ -186,7 +199,7 @@ fn quoted_end(hay: &[u8], start: usize, quote: u8) -> usize {
 }
 
 /// Whether a value is a secret and not a placeholder, a count or the next word of a sentence.
-fn is_secret(value: &[u8], strength: Strength, found: &Assignment) -> bool {
+fn is_secret(value: &[u8], strength: Strength, found: &Assignment<'_>) -> bool {
     let least = match strength {
         Strength::Password | Strength::Component => 3,
         Strength::Secret => 6,

@@ -1,12 +1,11 @@
 //! E-mail addresses, anchored at `@`.
 //!
-//! Linear: from each `@` at most 64 bytes back and [`MAX_DOMAIN`] forward.
+//! Linear: from each `@` back to the last one at most, and [`MAX_DOMAIN`] bytes forward.
 
 use super::Out;
 use super::bytes::while_start;
 use super::bytes::{ALNUM, DASH, DIGIT, DOT, LETTER, UNDERSCORE, at, find, is, run_end_within};
 
-const MAX_LOCAL: usize = 64;
 const MAX_LABEL: usize = 63;
 const MAX_DOMAIN: usize = 255;
 
@@ -21,7 +20,7 @@ pub(super) fn email(hay: &[u8], out: &mut Out<'_>) {
     let (mut floor, mut from) = (0, 0);
     while let Some(sign) = find(b'@', hay, from) {
         from = sign + 1;
-        let start = while_start(hay, floor, sign, MAX_LOCAL, is_local);
+        let start = while_start(hay, floor, sign, usize::MAX, is_local);
         if start == sign || &hay[start..sign] == b"git" {
             continue;
         }

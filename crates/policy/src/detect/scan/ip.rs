@@ -5,7 +5,7 @@
 
 use super::Out;
 use super::bytes::{
-    DIGIT, HEX, LETTER, WORD, at, before, find, is, run_end_within, while_end, while_start, word_at,
+    DIGIT, HEX, LETTER, WORD, at, before, find, is, while_end, while_start, word_at,
 };
 use std::net::Ipv6Addr;
 
@@ -19,6 +19,9 @@ pub(super) fn ipv4(hay: &[u8], out: &mut Out<'_>) {
     let mut from = 0;
     while let Some(dot) = find(b'.', hay, from) {
         from = dot + 1;
+        if !is(at(hay, from), DIGIT) || !is(before(hay, dot), DIGIT) {
+            continue;
+        }
         let start = while_start(hay, 0, dot, 3, |b| is(b, DIGIT));
         let Some((end, octets)) = quad(hay, start) else {
             continue;
@@ -33,25 +36,36 @@ pub(super) fn ipv4(hay: &[u8], out: &mut Out<'_>) {
 
 /// Four octets without leading zeros from `start` on, and their end.
 fn quad(hay: &[u8], start: usize) -> Option<(usize, [u8; 4])> {
-    let mut octets = [0; 4];
-    let mut i = start;
-    for (n, octet) in octets.iter_mut().enumerate() {
-        if n > 0 {
-            if at(hay, i) != b'.' {
-                return None;
-            }
-            i += 1;
-        }
-        let end = run_end_within(hay, i, DIGIT, 4);
-        let digits = &hay[i..end];
-        if digits.is_empty() || digits.len() > 3 || (digits.len() > 1 && digits[0] == b'0') {
+    let (first, i) = octet(hay, start)?;
+    let (second, i) = dotted_octet(hay, i)?;
+    let (third, i) = dotted_octet(hay, i)?;
+    let (fourth, i) = dotted_octet(hay, i)?;
+    Some((i, [first, second, third, fourth]))
+}
+
+fn dotted_octet(hay: &[u8], i: usize) -> Option<(u8, usize)> {
+    if at(hay, i) == b'.' {
+        octet(hay, i + 1)
+    } else {
+        None
+    }
+}
+
+/// One to three digits, and where they end.
+#[inline]
+fn octet(hay: &[u8], start: usize) -> Option<(u8, usize)> {
+    let digit = |i| Some(at(hay, i).wrapping_sub(b'0')).filter(|&digit| digit <= 9);
+    let mut number = u16::from(digit(start)?);
+    let mut i = start + 1;
+    while let Some(next) = digit(i) {
+        // A second digit after a zero, or a fourth.
+        if number == 0 || i == start + 3 {
             return None;
         }
-        let number = digits.iter().fold(0, |n, &b| n * 10 + u16::from(b - b'0'));
-        *octet = u8::try_from(number).ok()?;
-        i = end;
+        number = number * 10 + u16::from(next);
+        i += 1;
     }
-    Some((i, octets))
+    Some((u8::try_from(number).ok()?, i))
 }
 
 fn v4_starts(hay: &[u8], start: usize, end: usize) -> bool {

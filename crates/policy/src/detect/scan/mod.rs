@@ -1,6 +1,6 @@
 //! The scanners of the shipped detectors, and the signs in a value that each of them needs.
 //!
-//! A scanner pushes ranges in order and without overlaps. It begins and ends them next to ASCII
+//! A scanner pushes ranges in any order; the set sorts and joins them. It begins and ends them next to ASCII
 //! bytes or at the value's ends, so that they lie on character boundaries. Each says why it is
 //! linear.
 
@@ -19,6 +19,7 @@ mod sql;
 mod tokens;
 mod url;
 
+use super::glance::{self, Glances};
 use super::prefilter::{self as sign, Signs};
 use super::{Builtin, Found};
 
@@ -44,7 +45,9 @@ type Scan = fn(&[u8], &mut Out<'_>);
 /// A scanner and when it is worth running.
 #[derive(Clone, Copy)]
 pub(super) struct Scanner {
-    /// One of these signs must have been seen,
+    /// One of these must be seen at a glance,
+    pub(super) glances: Glances,
+    /// one of these signs must have been seen,
     pub(super) any: Signs,
     /// and all of these.
     pub(super) all: Signs,
@@ -54,15 +57,9 @@ pub(super) struct Scanner {
 /// The scanner of a shipped detector.
 pub(super) fn scanner(builtin: Builtin) -> Scanner {
     use Builtin as B;
-    const NAMES: Signs =
-        sign::PASS | sign::PWD | sign::SECRET | sign::TOKEN | sign::KEY | sign::CREDENTIAL;
-    const QUERY: Signs = NAMES | sign::SIG | sign::AUTH | sign::SESSION | sign::JWT_NAME;
-    const SQL: Signs = sign::SELECT_DELETE
-        | sign::INSERT
-        | sign::UPDATE
-        | sign::REPLACE
-        | sign::MERGE
-        | sign::USER;
+    const NAMES: Signs = sign::PASS_PWD | sign::SECRET_TOKEN | sign::KEY_CREDENTIAL;
+    const SQL: Signs = sign::SELECT_DELETE | sign::INTO | sign::UPDATE | sign::USER;
+    const ASSIGNED: Signs = sign::EQUALS_OR_COLON;
     let (any, all, scan): (Signs, Signs, Scan) = match builtin {
         B::Email => (sign::AT, 0, email::email),
         B::Ipv4 => (sign::DOTS_3, sign::DIGIT_DOT_DIGIT, ip::ipv4),
@@ -72,47 +69,76 @@ pub(super) fn scanner(builtin: Builtin) -> Scanner {
         B::Jwt => (sign::JWT, 0, tokens::jwt),
         B::BearerToken => (sign::BEARER, 0, auth::bearer_token),
         B::BasicCredentials => (sign::BASIC, 0, auth::basic_credentials),
-        B::AwsAccessKey => (sign::AWS, 0, tokens::aws_access_key),
-        B::AwsSecretKey => (sign::SECRET, sign::EQUALS_OR_COLON, assign::aws_secret_key),
-        B::GcpApiKey => (sign::GOOGLE, 0, tokens::gcp_api_key),
-        B::GcpServiceAccount => (
-            sign::KEY_ID,
-            sign::EQUALS_OR_COLON | sign::KEY,
-            assign::gcp_service_account,
-        ),
+        B::AwsAccessKey => (sign::AWS_GOOGLE, 0, tokens::aws_access_key),
+        B::AwsSecretKey => (sign::SECRET_TOKEN, ASSIGNED, assign::aws_secret_key),
+        B::GcpApiKey => (sign::AWS_GOOGLE, 0, tokens::gcp_api_key),
+        B::GcpServiceAccount => (sign::KEY_CREDENTIAL, ASSIGNED, assign::gcp_service_account),
         B::AzureKey => (
-            sign::KEY | sign::SIG,
-            sign::EQUALS_OR_COLON,
+            sign::KEY_CREDENTIAL | sign::QUERY | sign::EQUALS,
+            ASSIGNED,
             assign::azure_key,
         ),
-        B::GithubToken => (sign::GITHUB | sign::GITHUB_PAT, 0, tokens::github_token),
+        B::GithubToken => (sign::GITHUB, 0, tokens::github_token),
         B::GitlabToken => (sign::GITLAB, 0, tokens::gitlab_token),
-        B::SlackToken => (
-            sign::SLACK | sign::SLACK_APP | sign::SLACK_HOOK,
-            0,
-            tokens::slack_token,
-        ),
-        B::StripeKey => (sign::STRIPE | sign::STRIPE_HOOK, 0, tokens::stripe_key),
-        B::GenericSecret => (NAMES, sign::EQUALS_OR_COLON, assign::generic_secret),
+        B::SlackToken => (sign::SLACK, 0, tokens::slack_token),
+        B::StripeKey => (sign::STRIPE, 0, tokens::stripe_key),
+        B::GenericSecret => (NAMES, ASSIGNED, assign::generic_secret),
         B::PrivateKey => (sign::DASHES, 0, pem::private_key),
-        B::UrlCredentials => (sign::SCHEME, sign::AT, url::url_credentials),
-        B::UrlQuerySecret => (QUERY, sign::EQUALS, assign::url_query_secret),
+        B::UrlCredentials => (sign::AT, ASSIGNED, url::url_credentials),
+        B::UrlQuerySecret => (sign::QUERY, sign::EQUALS, assign::url_query_secret),
         B::SqlLiteral => (SQL, sign::QUOTE_OR_DIGIT, sql::sql_literal),
         B::PhoneNumber => (
-            sign::PLUS_DIGITS | sign::NORTH_AMERICAN,
-            0,
+            sign::PLUS_DIGIT | sign::NORTH_AMERICAN | sign::PARENTHESIS,
+            sign::DIGITS_7,
             phone::phone_number,
         ),
         B::NationalIdUsSsn => (sign::DIGITS_7, 0, layout::us_ssn),
         B::NationalIdDeSteuerId => (sign::DIGITS_10, 0, layout::de_steuer_id),
-        B::NationalIdUkNino => (sign::UPPER_UPPER, 0, layout::uk_nino),
+        B::NationalIdUkNino => (sign::CAPITALS_2, 0, layout::uk_nino),
         B::NationalIdFrNir => (sign::DIGITS_13, 0, layout::fr_nir),
         B::NationalIdEsDni => (sign::DIGITS_7, 0, layout::es_dni),
-        B::NationalIdItCf => (sign::UPPER_UPPER, 0, layout::it_cf),
+        B::NationalIdItCf => (sign::CAPITALS_2, 0, layout::it_cf),
         B::NationalIdPlPesel => (sign::DIGITS_10, 0, layout::pl_pesel),
         B::NationalIdNlBsn => (sign::DIGITS_7, 0, layout::nl_bsn),
         B::NationalIdBrCpf => (sign::DIGITS_10, 0, layout::br_cpf),
         B::NationalIdInAadhaar => (sign::DIGITS_10, 0, layout::in_aadhaar),
     };
-    Scanner { any, all, scan }
+    let glances = match builtin {
+        B::Ipv4 => glance::DOTTED,
+        B::Iban
+        | B::Jwt
+        | B::AwsAccessKey
+        | B::GcpApiKey
+        | B::GitlabToken
+        | B::NationalIdUkNino
+        | B::NationalIdItCf => glance::CAPITAL_CODE,
+        B::GithubToken | B::StripeKey => glance::UNDERSCORE_CODE,
+        B::SlackToken => glance::CAPITAL_CODE | glance::DIGITS_10,
+        B::CardNumber
+        | B::NationalIdDeSteuerId
+        | B::NationalIdFrNir
+        | B::NationalIdPlPesel
+        | B::NationalIdBrCpf
+        | B::NationalIdInAadhaar => glance::DIGITS_10,
+        B::NationalIdUsSsn | B::NationalIdEsDni | B::NationalIdNlBsn => glance::DIGITS_7,
+        B::PhoneNumber => glance::SPECIAL | glance::DIGITS_10,
+        B::Email
+        | B::Ipv6
+        | B::BearerToken
+        | B::BasicCredentials
+        | B::AwsSecretKey
+        | B::GcpServiceAccount
+        | B::AzureKey
+        | B::GenericSecret
+        | B::PrivateKey
+        | B::UrlCredentials
+        | B::UrlQuerySecret
+        | B::SqlLiteral => glance::SPECIAL,
+    };
+    Scanner {
+        glances,
+        any,
+        all,
+        scan,
+    }
 }

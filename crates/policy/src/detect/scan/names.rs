@@ -1,8 +1,7 @@
 //! The names that secrets are assigned to, compared without case and separators: `clientSecret`,
 //! `client_secret` and `CLIENT-SECRET` are one name.
 
-use super::assign::MAX_KEY;
-use super::bytes::{ALNUM, LOWER, UPPER, is, steps};
+use super::bytes::{ALNUM, LOWER, UPPER, is};
 
 /// How sure a name makes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,41 +105,34 @@ const PLACEHOLDER_BEGINNINGS: &[&[u8]] = &[
     b"***", b"<", b"[", b"{", b"(", b"${", b"$(", b"%s", b"%v", b"%q", b"xxxx", b"...",
 ];
 
-/// A name without separators, in small letters.
-pub(super) struct Name {
-    bytes: [u8; MAX_KEY],
-    len: usize,
-    /// Its last word is "pass" and nothing longer.
-    ends_in_pass: bool,
+/// Whether a name ends with one of these, which are in small letters and without separators.
+pub(super) fn ends_with(name: &[u8], ends: &[&[u8]]) -> bool {
+    ends.iter().any(|end| rest_before(name, end).is_some())
 }
 
-impl Name {
-    /// `None` of what holds no letter and no digit.
-    pub(super) fn new(text: &[u8]) -> Option<Name> {
-        let (mut bytes, mut len) = ([0; MAX_KEY], 0);
-        for &byte in text.iter().filter(|&&b| is(b, ALNUM)).take(MAX_KEY) {
-            bytes[len] = byte.to_ascii_lowercase();
-            len += 1;
+/// Whether a name is one of these.
+pub(super) fn is_one_of(name: &[u8], names: &[&[u8]]) -> bool {
+    names
+        .iter()
+        .any(|one| rest_before(name, one).is_some_and(|rest| rest.iter().all(|&b| !is(b, ALNUM))))
+}
+
+/// What stands before this end of a name.
+fn rest_before<'a>(name: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = name;
+    for &want in end.iter().rev() {
+        loop {
+            let (&last, before) = rest.split_last()?;
+            rest = before;
+            if last.to_ascii_lowercase() == want {
+                break;
+            }
+            if is(last, ALNUM) {
+                return None;
+            }
         }
-        steps(text.len());
-        (len > 0).then(|| Name {
-            bytes,
-            len,
-            ends_in_pass: ends_in_pass(text),
-        })
     }
-
-    fn text(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    pub(super) fn ends_with(&self, names: &[&[u8]]) -> bool {
-        names.iter().any(|name| self.text().ends_with(name))
-    }
-
-    pub(super) fn is_one_of(&self, names: &[&[u8]]) -> bool {
-        names.contains(&self.text())
-    }
+    Some(rest)
 }
 
 fn ends_in_pass(text: &[u8]) -> bool {
@@ -155,12 +147,12 @@ fn ends_in_pass(text: &[u8]) -> bool {
 }
 
 /// How sure the name makes that a secret follows; `None` if it says nothing.
-pub(super) fn strength(name: &Name) -> Option<Strength> {
-    if name.ends_with(PASSWORDS) {
+pub(super) fn strength(name: &[u8]) -> Option<Strength> {
+    if ends_with(name, PASSWORDS) {
         Some(Strength::Password)
-    } else if name.ends_in_pass {
+    } else if ends_in_pass(name) {
         Some(Strength::Component)
-    } else if name.ends_with(SECRETS) && !name.ends_with(PAGES) {
+    } else if ends_with(name, SECRETS) && !ends_with(name, PAGES) {
         Some(Strength::Secret)
     } else {
         None

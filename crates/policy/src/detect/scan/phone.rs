@@ -72,18 +72,21 @@ fn north_american(hay: &[u8], out: &mut Out<'_>) {
         if from - digit != 3 {
             continue;
         }
-        let start = if before(hay, digit) == b'(' {
-            digit - 1
-        } else {
-            digit
-        };
-        if let Some(end) = ten_digits_end(hay, start)
-            && nanp_bounded(hay, start, end)
-        {
+        let parenthesis = (before(hay, digit) == b'(').then(|| digit - 1);
+        let found = parenthesis
+            .into_iter()
+            .chain([digit])
+            .find_map(|start| ten_digits(hay, start));
+        if let Some((start, end)) = found {
             out.push(start, end);
             from = end;
         }
     }
+}
+
+fn ten_digits(hay: &[u8], start: usize) -> Option<(usize, usize)> {
+    let end = ten_digits_end(hay, start)?;
+    nanp_bounded(hay, start, end).then_some((start, end))
 }
 
 fn ten_digits_end(hay: &[u8], start: usize) -> Option<usize> {

@@ -80,16 +80,16 @@ impl Keywords {
         } else if is_word(b"create") || is_word(b"alter") {
             self.pair = Some((b"user", at));
         }
-        if let Some((_, begin)) = pair.filter(|(second, _)| is_word(second)) {
-            return Some(begin);
-        }
-        if is_word(b"from") {
-            return self.select;
-        }
-        if is_word(b"set") {
-            return self.update;
-        }
-        None
+        let complete = if let Some((_, begin)) = pair.filter(|(second, _)| is_word(second)) {
+            Some(begin)
+        } else if is_word(b"from") {
+            self.select
+        } else if is_word(b"set") {
+            self.update
+        } else {
+            None
+        };
+        complete.map(|begin| self.select.map_or(begin, |select| select.min(begin)))
     }
 }
 

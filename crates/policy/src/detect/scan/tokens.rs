@@ -1,12 +1,13 @@
 //! Tokens that carry their kind as a prefix, and JSON Web Tokens.
 //!
-//! Linear: at each beginning of a word a constant number of prefixes is compared; the run of
-//! token bytes behind a prefix is looked at once, since no prefix within it begins a word.
+//! Linear: at each beginning of a word a constant number of prefixes is compared. After a prefix
+//! the run of token bytes is either taken, and the search goes on behind it, or it is shorter than
+//! its least length, or it is looked at no further than its greatest.
 
 use super::Out;
 use super::bytes::{
     ALNUM, BASE64URL, DASH, DIGIT, PLUS_SLASH, UPPER, WORD, at, before, find_all, is, run_end,
-    steps,
+    run_end_within, steps,
 };
 
 /// A kind of token: what it begins with, what it goes on with, and how long that is.
@@ -15,6 +16,29 @@ struct Shape {
     body: u8,
     min: usize,
     max: usize,
+    /// What tells a token from words.
+    coded: Coded,
+}
+
+/// How much of a token, its prefix included, is no small letter. Random ones always have that
+/// much; what has less is a name, and is dismissed at a glance before it comes here.
+#[derive(Clone, Copy)]
+enum Coded {
+    /// Four capitals or digits.
+    Some,
+    /// As well, and a capital.
+    Capital,
+    /// Ten digits.
+    Digits,
+}
+
+fn is_coded(token: &[u8], coded: Coded) -> bool {
+    let count = |classes| token.iter().filter(|&&b| is(b, classes)).count();
+    match coded {
+        Coded::Some => count(DIGIT | UPPER) >= 4,
+        Coded::Capital => count(DIGIT | UPPER) >= 4 && count(UPPER) > 0,
+        Coded::Digits => count(DIGIT) >= 10,
+    }
 }
 
 const AWS_ACCESS_KEY: &[Shape] = &[Shape {
@@ -22,6 +46,7 @@ const AWS_ACCESS_KEY: &[Shape] = &[Shape {
     body: UPPER | DIGIT,
     min: 16,
     max: 16,
+    coded: Coded::Capital,
 }];
 
 const GCP_API_KEY: &[Shape] = &[Shape {
@@ -29,6 +54,7 @@ const GCP_API_KEY: &[Shape] = &[Shape {
     body: BASE64URL,
     min: 35,
     max: 35,
+    coded: Coded::Capital,
 }];
 
 // The lower bounds are below what is issued: values are cut off at attribute length limits, and
@@ -38,13 +64,15 @@ const GITHUB_TOKEN: &[Shape] = &[
         prefixes: &[b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"],
         body: ALNUM,
         min: 16,
-        max: 255,
+        max: usize::MAX,
+        coded: Coded::Some,
     },
     Shape {
         prefixes: &[b"github_pat_"],
         body: WORD,
         min: 16,
-        max: 255,
+        max: usize::MAX,
+        coded: Coded::Some,
     },
 ];
 
@@ -63,17 +91,26 @@ const GITLAB_TOKEN: &[Shape] = &[Shape {
     ],
     body: BASE64URL,
     min: 16,
-    max: 512,
+    max: usize::MAX,
+    coded: Coded::Capital,
 }];
 
 const SLACK_TOKEN: &[Shape] = &[
     Shape {
         prefixes: &[
-            b"xoxa-", b"xoxb-", b"xoxe-", b"xoxo-", b"xoxp-", b"xoxr-", b"xoxs-", b"xapp-",
+            b"xoxa-", b"xoxb-", b"xoxe-", b"xoxo-", b"xoxp-", b"xoxr-", b"xoxs-",
         ],
         body: ALNUM | DASH,
         min: 10,
-        max: 512,
+        max: usize::MAX,
+        coded: Coded::Digits,
+    },
+    Shape {
+        prefixes: &[b"xapp-"],
+        body: ALNUM | DASH,
+        min: 10,
+        max: usize::MAX,
+        coded: Coded::Capital,
     },
     Shape {
         prefixes: &[
@@ -83,7 +120,8 @@ const SLACK_TOKEN: &[Shape] = &[
         ],
         body: BASE64URL | PLUS_SLASH,
         min: 16,
-        max: 512,
+        max: usize::MAX,
+        coded: Coded::Capital,
     },
 ];
 
@@ -92,13 +130,15 @@ const STRIPE_KEY: &[Shape] = &[
         prefixes: &[b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_"],
         body: ALNUM,
         min: 16,
-        max: 255,
+        max: usize::MAX,
+        coded: Coded::Some,
     },
     Shape {
         prefixes: &[b"whsec_"],
         body: ALNUM | PLUS_SLASH,
         min: 16,
-        max: 255,
+        max: usize::MAX,
+        coded: Coded::Some,
     },
 ];
 
@@ -127,39 +167,37 @@ pub(super) fn stripe_key(hay: &[u8], out: &mut Out<'_>) {
 }
 
 fn shaped(shapes: &[Shape], hay: &[u8], out: &mut Out<'_>) {
-    let mut i = 0;
-    while i < hay.len() {
-        steps(1);
-        let end = if is(before(hay, i), WORD) {
-            None
-        } else {
-            shapes.iter().find_map(|shape| shape_end(shape, hay, i))
-        };
-        match end {
-            Some((end, true)) => {
-                out.push(i, end);
-                i = end;
-            }
-            // Measured and of the wrong length: behind it, no shorter one begins.
-            Some((end, false)) => i = end,
-            None => i += 1,
+    for shape in shapes {
+        let mut i = 0;
+        while i < hay.len() {
+            steps(1);
+            i = match shape_end(shape, hay, i) {
+                Some(end) if is_coded(&hay[i..end], shape.coded) => {
+                    out.push(i, end);
+                    end
+                }
+                // What begins within ends at the same place and is coded even less.
+                Some(end) => end,
+                None => i + 1,
+            };
         }
     }
 }
 
-/// The end of what follows one of the prefixes at `i`, and whether its length is right.
-fn shape_end(shape: &Shape, hay: &[u8], i: usize) -> Option<(usize, bool)> {
+/// The end of a token of the right length at `i`.
+fn shape_end(shape: &Shape, hay: &[u8], i: usize) -> Option<usize> {
+    if is(before(hay, i), WORD) {
+        return None;
+    }
     let rest = &hay[i..];
     let prefix = shape
         .prefixes
         .iter()
         .find(|prefix| rest.starts_with(prefix))?;
     let body = i + prefix.len();
-    let end = run_end(hay, body, shape.body);
-    Some((
-        end,
-        (shape.min..=shape.max).contains(&(end - body)) && !is(at(hay, end), ALNUM),
-    ))
+    let end = run_end_within(hay, body, shape.body, shape.max.saturating_add(1));
+    let right = (shape.min..=shape.max).contains(&(end - body)) && !is(at(hay, end), ALNUM);
+    right.then_some(end)
 }
 
 /// `header.payload.signature` (RFC 7519), the five parts of an encrypted one, and what is left of
@@ -172,7 +210,9 @@ pub(super) fn jwt(hay: &[u8], out: &mut Out<'_>) {
         if is(before(hay, start), BASE64URL) || header - start < 10 {
             continue;
         }
-        if let Some(end) = jwt_end(hay, header) {
+        if let Some(end) = jwt_end(hay, header)
+            && is_coded(&hay[start..end], Coded::Capital)
+        {
             out.push(start, end);
             from = end;
         }

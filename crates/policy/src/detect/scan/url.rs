@@ -12,7 +12,8 @@ pub(super) fn url_credentials(hay: &[u8], out: &mut Out<'_>) {
     while let Some(mark) = find_all(b"://", hay, from) {
         let start = mark + 3;
         let authority = while_end(hay, start, in_authority);
-        from = authority;
+        // An authority's last colon may be the next URL's.
+        from = authority - 1;
         if !is(before(hay, mark), ALNUM) {
             continue;
         }
