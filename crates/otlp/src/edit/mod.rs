@@ -200,6 +200,10 @@ impl std::fmt::Debug for Text<'_> {
 
 /// Decides about each field of a request. Each question has the answer that changes nothing.
 pub trait Editor {
+    /// Whether numbers, ids and other bytes that are in no value are asked about. An editor that
+    /// keeps all of them says no, and they cost a step over them each.
+    const ASKS_ABOUT_NUMBERS: bool = true;
+
     /// A message that is no attribute and no value: resource, scope, span, event, link, status,
     /// metric, data point, exemplar, log record, entity reference, and the groups around them.
     fn message(&mut self, place: Place, body: &[u8]) -> Visit<'_> {

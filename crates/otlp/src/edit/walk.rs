@@ -68,6 +68,13 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
                 rest = self.attributes(message, field, tag, rest, after)?;
                 continue;
             }
+            if !E::ASKS_ABOUT_NUMBERS
+                && owner.is_none()
+                && let Some(end) = over_number(entry.op, after)
+            {
+                rest = end?;
+                continue;
+            }
             let place = match owner {
                 None => Place {
                     owner: message,
@@ -371,6 +378,20 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         }
         Some(fields.rest())
     }
+}
+
+/// Steps over a number, an id or bytes; `None` for a field that is none of them.
+#[inline(always)]
+fn over_number(op: Op, after: &[u8]) -> Option<Option<&[u8]>> {
+    Some(match op {
+        Op::Varint => wire::varint(after).map(|(_, end)| end),
+        Op::Fixed64 | Op::Time | Op::OtherTime => wire::fixed64(after).map(|(_, end)| end),
+        Op::Fixed32 => wire::fixed32(after).map(|(_, end)| end),
+        Op::Bytes | Op::TraceId | Op::SpanId | Op::PackedFixed64 | Op::PackedVarint => {
+            wire::delimited(after).map(|(_, end)| end)
+        }
+        _ => return None,
+    })
 }
 
 #[inline(always)]

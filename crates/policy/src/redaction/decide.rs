@@ -123,25 +123,27 @@ impl Policy {
     }
 
     /// What is said about a key in a value about which `parent` was said: a rule that matches a
-    /// key matches what is nested in it too. Only `keep` speaks of the value alone, so that a
-    /// secret cannot hide in a map under a key that is kept.
+    /// key holds for what is nested in it too, and of two rules the stricter. Only `keep` speaks
+    /// of the value alone, so that a secret cannot hide in a map under a key that is kept.
     pub(super) fn nested(&self, own: Decision, parent: Decision) -> Decision {
-        let mut terminal = own.terminal;
-        for (mine, above) in terminal.iter_mut().zip(parent.terminal) {
-            let inherits = self
-                .rule(above)
-                .is_some_and(|rule| rule.action != Action::Keep);
-            if inherits && (*mine == NONE || above < *mine && *mine < self.implicit.not_listed) {
+        let (mut active, mut terminal) = (own.active, own.terminal);
+        for (layer, (mine, above)) in terminal.iter_mut().zip(parent.terminal).enumerate() {
+            let inherited = parent.active & self.layer_bits[layer];
+            active |= match *mine {
+                mine if mine < self.implicit.not_listed => inherited & self.bits_before(mine),
+                _ => inherited,
+            };
+            if self.strictness(above) > self.strictness(*mine) {
                 *mine = above;
             }
         }
-        let mut active = own.active | parent.active;
-        for (layer, &end) in terminal.iter().enumerate() {
-            if let Some(end) = self.rule(end).and(Some(end)) {
-                active &= !self.layer_bits[layer] | self.bits_before(end);
-            }
-        }
         self.settle(active, terminal)
+    }
+
+    /// How strict the rule of this index is; 0 for no rule and for `keep`.
+    fn strictness(&self, index: u16) -> u32 {
+        self.rule(index)
+            .map_or(0, |rule| rule.action.strictness(rule.part))
     }
 
     /// The bits of the detecting rules before the rule of this index.
@@ -154,13 +156,9 @@ impl Policy {
     }
 
     fn settle(&self, active: u64, terminal: [u16; 2]) -> Decision {
-        let strictness = |index: u16| {
-            self.rule(index)
-                .map_or(0, |rule| rule.action.strictness(rule.part))
-        };
         let rule = match terminal {
             [NONE, one] | [one, NONE] => one,
-            [overlay, base] if strictness(overlay) >= strictness(base) => overlay,
+            [overlay, base] if self.strictness(overlay) >= self.strictness(base) => overlay,
             [_, base] => base,
         };
         let kind = match self.rule(rule).map(|rule| &rule.action) {

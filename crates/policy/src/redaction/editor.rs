@@ -26,6 +26,9 @@ use super::value::{Keys, Scalar, is_usual_scalar, keys, leading_key, only_value,
 pub const ANNOTATION: &str = "stella.redacted";
 
 impl<O: Observer> Editor for Engine<'_, O> {
+    /// Measurements, times and ids stay; numbers within values are asked about.
+    const ASKS_ABOUT_NUMBERS: bool = false;
+
     #[inline(always)]
     fn message(&mut self, at: At, _: &[u8]) -> Visit<'_> {
         if self.policy.annotate
@@ -400,11 +403,11 @@ impl<O: Observer> Engine<'_, O> {
         }
         path.extend_from_slice(key);
         let mut known = self.about_nested(context, key.len());
-        let own = known.decision.active;
-        known.decision = self.policy.nested(known.decision, level.decision);
+        let own = known.decision;
+        known.decision = self.policy.nested(own, level.decision);
         let active = known.decision.active;
-        if active != own {
-            // More, or less, is looked for in the key than where it was remembered.
+        if active != own.active {
+            // More is looked for in the key than where it was remembered.
             known.key_dirty = active != 0 && self.finds(active, key);
         }
         known

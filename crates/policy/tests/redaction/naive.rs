@@ -141,18 +141,19 @@ impl Naive {
         said
     }
 
-    /// A rule that matches a key matches what is in it too, but for `keep`.
+    /// A rule that matches a key holds for what is in it too, but for `keep`; of two the stricter.
     fn inside(&self, mut own: Said, above: &Said) -> Said {
-        let inherited = above.end.filter(|end| self.rules[*end].does != Does::Keep);
-        if !own.not_listed {
-            own.end = match (own.end, inherited) {
-                (Some(own), Some(above)) => Some(own.min(above)),
-                (own, above) => own.or(above),
-            };
-        }
-        own.active.extend(&above.active);
-        if let Some(end) = own.end {
-            own.active.retain(|rule| *rule < end);
+        let strictness = |end: Option<usize>| match end.map(|end| self.rules[end].does) {
+            None | Some(Does::Keep) => 0,
+            Some(Does::Truncate(length)) => 1000 - length,
+            Some(Does::Mask(_)) => 2000,
+            Some(Does::Drop) => 3000,
+        };
+        let before = own.end.unwrap_or(usize::MAX);
+        own.active
+            .extend(above.active.iter().filter(|rule| **rule < before));
+        if !own.not_listed && strictness(above.end) > strictness(own.end) {
+            own.end = above.end;
         }
         own
     }
