@@ -101,7 +101,7 @@ impl<O: Observer> Engine<'_, O> {
         let start = text.pos;
         match text.peek() {
             Some(b'{' | b'[') if depth + 1 >= LEVELS => {
-                text.skip()?;
+                text.skip_or_rest();
                 let bytes = text.text.as_bytes();
                 self.count_rule(self.policy.implicit.too_deep, &bytes[start..text.pos]);
                 text.replace(start, text.pos, |out| out.push_str("null"));
@@ -110,7 +110,7 @@ impl<O: Observer> Engine<'_, O> {
             Some(b'{') => self.json_object(text, depth),
             Some(b'[') => self.json_array(text, decision, depth),
             Some(b'"') => {
-                let raw = text.string()?;
+                let raw = text.string_or_rest();
                 let outcome = self.json_string(decision, raw);
                 self.json_leaf(text, start, outcome);
                 Ok(())
@@ -182,7 +182,13 @@ impl<O: Observer> Engine<'_, O> {
             let next = match text.peek() {
                 Some(b',') => true,
                 Some(b'}') => false,
-                _ => return Err(NotJson),
+                _ => {
+                    // The member goes even where the object does not go on.
+                    if goes {
+                        text.replace(comma.unwrap_or(start), end, |_| {});
+                    }
+                    return Err(NotJson);
+                }
             };
             text.pos += 1;
             match (goes, comma) {
@@ -230,7 +236,7 @@ impl<O: Observer> Engine<'_, O> {
             if known.decision.kind == Kind::Drop {
                 self.count_rule(known.decision.rule, &text.text.as_bytes()[start..]);
             }
-            text.skip()?;
+            text.skip_or_rest();
             return Ok(true);
         }
         if key_outcome == Outcome::Replace {
@@ -256,14 +262,14 @@ impl<O: Observer> Engine<'_, O> {
                     self.json_value(text, decision, depth)?;
                     return Ok(false);
                 };
-                text.skip()?;
+                text.skip_or_rest();
                 let bytes = text.text.as_bytes();
                 self.count_rule(decision.rule, &bytes[start..text.pos]);
                 text.replace(start, text.pos, |out| quote(mask, out));
                 return Ok(false);
             }
             Some(b'"') => {
-                let raw = text.string()?;
+                let raw = text.string_or_rest();
                 self.json_string(decision, raw)
             }
             _ => {

@@ -70,7 +70,7 @@ impl<'t> Text<'t> {
     }
 
     /// Reads over a value, whatever it nests.
-    pub(super) fn skip(&mut self) -> Result<(), NotJson> {
+    fn skip(&mut self) -> Result<(), NotJson> {
         let mut open = 0usize;
         loop {
             self.space();
@@ -94,6 +94,22 @@ impl<'t> Text<'t> {
             if open == 0 {
                 return Ok(());
             }
+        }
+    }
+
+    /// Reads a string that is a value; one that does not end goes on to the end of the text.
+    pub(super) fn string_or_rest(&mut self) -> &'t str {
+        let start = self.pos + 1;
+        self.string().unwrap_or_else(|_| {
+            self.pos = self.text.len();
+            self.text.get(start..).unwrap_or_default()
+        })
+    }
+
+    /// Reads over a value; one that does not end goes on to the end of the text.
+    pub(super) fn skip_or_rest(&mut self) {
+        if self.skip().is_err() {
+            self.pos = self.text.len();
         }
     }
 
