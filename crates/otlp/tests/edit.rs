@@ -636,3 +636,54 @@ fn a_place_names_its_owner() {
         Some(request(text("deep in the body"), text("kept")).encode())
     );
 }
+
+/// Keeps attributes at first sight by their key's length, drops the others, and would drop every
+/// number that it is asked about.
+struct FirstSight;
+
+impl Editor for FirstSight {
+    const ASKS_ABOUT_NUMBERS: bool = false;
+
+    fn keeps(&mut self, _: &'static Message, pair: &[u8]) -> bool {
+        KeyValue::new(pair).key().len() % 2 == 1
+    }
+
+    fn attribute(&mut self, place: Place, attribute: KeyValue<'_>) -> AttributeChange<'_> {
+        assert_eq!(place.depth, 0, "nothing is walked");
+        assert_eq!(attribute.key().len() % 2, 0, "kept at first sight");
+        AttributeChange::Drop
+    }
+
+    fn number(&mut self, place: Place, _: u64) -> NumberChange {
+        assert!(place.depth > 0, "{} is in no value", place.field.name);
+        NumberChange::Drop
+    }
+
+    fn bytes(&mut self, place: Place, _: &[u8]) -> BytesChange<'_> {
+        assert!(place.depth > 0, "{} is in no value", place.field.name);
+        BytesChange::Drop
+    }
+
+    fn packed(&mut self, _: Place, _: &[u8]) -> BytesChange<'_> {
+        panic!("packed numbers are in no value")
+    }
+
+    fn value(&mut self, _: Place, _: &[u8]) -> ValueChange<'_> {
+        ValueChange::Keep
+    }
+}
+
+proptest! {
+    /// Guarantees: what an editor keeps at first sight stays unseen, whatever stands around it;
+    /// numbers that are not asked about stay.
+    #[test]
+    fn first_sight_keeps(seed in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        for signal in Signal::ALL {
+            let mut request = Request::random(signal, &seed);
+            let out = run(signal, &request.encode(), &mut FirstSight);
+            let out = out.unwrap_or_else(|| request.encode());
+            common::retain_attributes(&mut request, |pair| pair.key.len() % 2 == 1);
+            prop_assert_eq!(Request::decode(signal, &out).expect("decodes"), request);
+        }
+    }
+}

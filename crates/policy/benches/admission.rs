@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ident::{Certificate, Fingerprint};
 use ident::{Signal, TenantId};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
@@ -17,7 +18,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
 };
 use policy::identity::token::{Issuer, Verifier, opaque::NewToken};
-use ident::{Certificate, Fingerprint};
 use policy::identity::{Digest, Directory, Proof, config};
 use policy::quota::shape::first_violation;
 use policy::quota::{Admission, Now, Quotas};

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use otlp::view::Value;
 use ident::{Certificate, Fingerprint};
+use otlp::view::Value;
 use policy::identity::{
-    Denied, DeniedKind, Digest, Directory, Identity, LoadError, Proof, Resolved,
-    TenantAttribute, token::opaque,
+    Denied, DeniedKind, Digest, Directory, Identity, LoadError, Proof, Resolved, TenantAttribute,
+    token::opaque,
 };
 
 fn directory(yaml: &str) -> Directory {
@@ -115,11 +115,11 @@ fn each_matcher_finds_its_tenant() {
         proof(certificate)
     };
     assert_eq!(
-        of(with(|c| c.dns.push("collector.ACME.example".to_owned()))),
+        of(with(|c| c.dns_names.push("collector.ACME.example".to_owned()))),
         acme
     );
     assert_eq!(
-        of(with(|c| c.dns.push("x.collector.acme.example".to_owned()))),
+        of(with(|c| c.dns_names.push("x.collector.acme.example".to_owned()))),
         unknown
     );
     assert_eq!(
@@ -238,7 +238,7 @@ fn only_forwarders_choose() {
     // A tenant's own identity beside a forwarder's: its own unless another is chosen.
     let mut both = certificate();
     both.uris = vec!["spiffe://other.example/globex/a".to_owned()];
-    both.dns = vec!["edge.example".to_owned()];
+    both.dns_names = vec!["edge.example".to_owned()];
     assert_eq!(choose(&proof(both.clone()), None), Ok("globex".to_owned()));
     assert_eq!(choose(&proof(both), Some("acme")), Ok("acme".to_owned()));
     assert_eq!(site.header(), "x-scope-orgid");
@@ -249,7 +249,7 @@ fn only_forwarders_choose() {
 fn ambiguous_and_unlisted_identities_are_denied() {
     let site = directory(SITE);
     let mut two = certificate();
-    two.dns = vec!["collector.acme.example".to_owned()];
+    two.dns_names = vec!["collector.acme.example".to_owned()];
     two.common_name = Some("globex-agent".to_owned());
     let denied = site.resolve(&proof(two), None).unwrap_err();
     assert!(matches!(denied, Denied::Ambiguous(..)));
@@ -270,7 +270,7 @@ fn ambiguous_and_unlisted_identities_are_denied() {
     ));
 
     let mut many = certificate();
-    many.dns = (0..65).map(|i| format!("{i}.example")).collect();
+    many.dns_names = (0..65).map(|i| format!("{i}.example")).collect();
     assert_eq!(
         tenant(site.resolve(&proof(many), None)),
         Err(Denied::TooManyNames)

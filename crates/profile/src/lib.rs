@@ -8,7 +8,6 @@
 //! This crate runs nothing and opens nothing but the profile itself and the files that its
 //! secrets are kept in.
 
-mod error;
 mod journal;
 mod limits;
 mod listen;
@@ -17,11 +16,11 @@ mod secret;
 mod ship;
 mod tls;
 
-pub use error::Error;
+pub use document::{Error, MAX_BYTES};
 pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
 pub use listen::Listen;
-pub use load::{MAX_BYTES, load, parse};
+pub use load::{load, parse};
 pub use policy::units::{Bytes, Time};
 pub use secret::{Secret, SecretError};
 pub use ship::{

@@ -3,12 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
-use serde_saphyr::Error as Yaml;
+use document::{Error, MAX_BYTES};
 
-use crate::{Error, OtlpDestination, Profile};
-
-/// The largest profile that is read.
-pub const MAX_BYTES: u64 = 1 << 20;
+use crate::{OtlpDestination, Profile};
 
 /// Reads the profile in the file `path`.
 pub fn load(path: &Path) -> Result<Profile, Error> {
@@ -29,15 +26,7 @@ pub fn load(path: &Path) -> Result<Profile, Error> {
 
 /// Reads a profile from its text; `name` stands for the file in errors.
 pub fn parse(name: &str, text: &str) -> Result<Profile, Error> {
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Error::whole(
-            name,
-            format!("the profile is larger than {MAX_BYTES} bytes"),
-            None,
-        ));
-    }
-    let profile: Profile =
-        serde_saphyr::from_str(text).map_err(|error| from_yaml(name, text, &error))?;
+    let profile: Profile = document::parse("profile", name, text)?;
     check(name, text, &profile)?;
     Ok(profile)
 }
@@ -148,63 +137,4 @@ fn place_of_name(text: &str, name: &str) -> (usize, usize) {
         .enumerate()
         .find_map(|(line, content)| column(content).map(|column| (line + 1, column)))
         .unwrap_or((1, 1))
-}
-
-fn from_yaml(name: &str, text: &str, error: &Yaml) -> Error {
-    let inner = error.without_snippet();
-    let (message, hint, length) = match inner {
-        Yaml::SerdeUnknownField {
-            field, expected, ..
-        } => (
-            format!("unknown key `{field}`"),
-            nearest(field, expected),
-            field.len(),
-        ),
-        Yaml::SerdeUnknownVariant {
-            variant, expected, ..
-        } => (
-            format!("unknown value `{variant}`"),
-            nearest(variant, expected),
-            variant.len(),
-        ),
-        Yaml::SerdeMissingField { field, .. } => {
-            let hint = format!("add `{field}:` here");
-            (format!("the key `{field}` is missing"), Some(hint), 1)
-        }
-        other => (plain(other), None, 1),
-    };
-    match inner.location() {
-        Some(at) if at.line() > 0 => {
-            let usize_of = |n: u64| usize::try_from(n).unwrap_or(1);
-            let at = (usize_of(at.line()), usize_of(at.column()));
-            Error::at(name, text, at, length, message, hint)
-        }
-        _ => Error::whole(name, message, hint),
-    }
-}
-
-/// The error's text without the place, which stands before it already.
-fn plain(error: &Yaml) -> String {
-    let text = error.to_string();
-    match text.rsplit_once(" at line ") {
-        Some((message, _)) => message.to_owned(),
-        None => text,
-    }
-}
-
-fn nearest(word: &str, known: &[&str]) -> Option<String> {
-    let best = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-        .min_by_key(|(distance, _)| *distance)?;
-    let all = known
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if best.0 <= word.len().max(3) / 2 {
-        Some(format!("did you mean `{}`? Known here: {all}", best.1))
-    } else {
-        Some(format!("known here: {all}"))
-    }
 }

@@ -64,6 +64,17 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
                 rest = self.unknown(message, rest)?;
                 continue;
             };
+            if entry.op == Op::Attribute && owner.is_none() {
+                rest = self.attributes(message, field, tag, rest, after)?;
+                continue;
+            }
+            if !E::ASKS_ABOUT_NUMBERS
+                && owner.is_none()
+                && let Some(end) = over_number(entry.op, after)
+            {
+                rest = end?;
+                continue;
+            }
             let place = match owner {
                 None => Place {
                     owner: message,
@@ -145,6 +156,56 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
             };
         }
         Some(())
+    }
+
+    /// Attributes of a message, as long as they stand in a row: `rest` begins with the tag of one,
+    /// `after` what comes after the tag.
+    #[inline(always)]
+    fn attributes(
+        &mut self,
+        message: &'static Message,
+        field: &'static Field,
+        tag: u32,
+        mut rest: &'s [u8],
+        mut after: &'s [u8],
+    ) -> Option<&'s [u8]> {
+        loop {
+            let (pair, end) = wire::delimited(after)?;
+            if !self.editor.keeps(message, pair) {
+                self.seen_attribute(message, field, tag, rest, after)?;
+            }
+            rest = end;
+            match rest {
+                [next, behind @ ..] if u32::from(*next) == tag => after = behind,
+                _ => return Some(rest),
+            }
+        }
+    }
+
+    /// An attribute that the editor did not keep at first sight.
+    #[inline(never)]
+    fn seen_attribute(
+        &mut self,
+        message: &'static Message,
+        field: &'static Field,
+        tag: u32,
+        rest: &'s [u8],
+        after: &'s [u8],
+    ) -> Option<()> {
+        let (pair, end) = wire::delimited(after)?;
+        let place = Place {
+            owner: message,
+            origin: field,
+            message,
+            field,
+            depth: 0,
+        };
+        let span = Span {
+            start: self.output.at(rest),
+            end: self.output.at(end),
+            tag,
+        };
+        self.attribute(place, after, pair, span)
     }
 
     #[inline(always)]
@@ -317,6 +378,20 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         }
         Some(fields.rest())
     }
+}
+
+/// Steps over a number, an id or bytes; `None` for a field that is none of them.
+#[inline(always)]
+fn over_number(op: Op, after: &[u8]) -> Option<Option<&[u8]>> {
+    Some(match op {
+        Op::Varint => wire::varint(after).map(|(_, end)| end),
+        Op::Fixed64 | Op::Time | Op::OtherTime => wire::fixed64(after).map(|(_, end)| end),
+        Op::Fixed32 => wire::fixed32(after).map(|(_, end)| end),
+        Op::Bytes | Op::TraceId | Op::SpanId | Op::PackedFixed64 | Op::PackedVarint => {
+            wire::delimited(after).map(|(_, end)| end)
+        }
+        _ => return None,
+    })
 }
 
 #[inline(always)]

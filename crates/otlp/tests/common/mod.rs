@@ -509,3 +509,85 @@ impl Random<'_> {
         }
     }
 }
+
+/// Keeps some of the attributes that messages bear themselves.
+pub fn retain_attributes(request: &mut Request, keep: fn(&KeyValue) -> bool) {
+    fn exemplars(exemplars: &mut [m::Exemplar], keep: fn(&KeyValue) -> bool) {
+        for exemplar in exemplars {
+            exemplar.filtered_attributes.retain(keep);
+        }
+    }
+    fn resource(resource: Option<&mut Resource>, keep: fn(&KeyValue) -> bool) {
+        if let Some(resource) = resource {
+            resource.attributes.retain(keep);
+        }
+    }
+    fn scope(scope: Option<&mut InstrumentationScope>, keep: fn(&KeyValue) -> bool) {
+        if let Some(scope) = scope {
+            scope.attributes.retain(keep);
+        }
+    }
+    match request {
+        Request::Traces(request) => {
+            for group in &mut request.resource_spans {
+                resource(group.resource.as_mut(), keep);
+                for group in &mut group.scope_spans {
+                    scope(group.scope.as_mut(), keep);
+                    for span in &mut group.spans {
+                        span.attributes.retain(keep);
+                        span.events
+                            .iter_mut()
+                            .for_each(|e| e.attributes.retain(keep));
+                        span.links
+                            .iter_mut()
+                            .for_each(|l| l.attributes.retain(keep));
+                    }
+                }
+            }
+        }
+        Request::Logs(request) => {
+            for group in &mut request.resource_logs {
+                resource(group.resource.as_mut(), keep);
+                for group in &mut group.scope_logs {
+                    scope(group.scope.as_mut(), keep);
+                    group
+                        .log_records
+                        .iter_mut()
+                        .for_each(|r| r.attributes.retain(keep));
+                }
+            }
+        }
+        Request::Metrics(request) => {
+            for group in &mut request.resource_metrics {
+                resource(group.resource.as_mut(), keep);
+                for group in &mut group.scope_metrics {
+                    scope(group.scope.as_mut(), keep);
+                    for metric in &mut group.metrics {
+                        metric.metadata.retain(keep);
+                        macro_rules! points {
+                            ($data:ident) => {
+                                for point in &mut $data.data_points {
+                                    point.attributes.retain(keep);
+                                    exemplars(&mut point.exemplars, keep);
+                                }
+                            };
+                        }
+                        use m::metric::Data;
+                        match &mut metric.data {
+                            Some(Data::Gauge(data)) => points!(data),
+                            Some(Data::Sum(data)) => points!(data),
+                            Some(Data::Histogram(data)) => points!(data),
+                            Some(Data::ExponentialHistogram(data)) => points!(data),
+                            Some(Data::Summary(data)) => {
+                                data.data_points
+                                    .iter_mut()
+                                    .for_each(|p| p.attributes.retain(keep));
+                            }
+                            None => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

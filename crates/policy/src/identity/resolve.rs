@@ -5,8 +5,8 @@ use otlp::view::Value;
 
 use super::config::TrustDomain;
 use super::denied::Denied;
-use super::directory::Directory;
 use super::digest::Digest;
+use super::directory::Directory;
 use super::proof::{MAX_NAMES, Proof};
 use super::token::VerifiedToken;
 use super::trie::{Index, Owners};

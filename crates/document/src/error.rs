@@ -1,23 +1,24 @@
-//! What is wrong with a profile, and where.
+//! What is wrong with a document, and where.
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceOffset, SourceSpan};
 
-/// Why a profile was not taken. Its text is `file:line:column: what`; rendered as a
+/// Why a document was not taken. Its text is `file:line:column: what`; rendered as a
 /// [`Diagnostic`] it shows the lines around the place.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{message}", self.place())]
 pub struct Error {
-    pub(crate) name: String,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+    name: String,
+    message: String,
+    hint: Option<String>,
     /// Line and column, from 1.
-    pub(crate) at: Option<(usize, usize)>,
-    pub(crate) source_code: Option<Box<NamedSource<String>>>,
-    pub(crate) span: Option<SourceSpan>,
+    at: Option<(usize, usize)>,
+    source_code: Option<Box<NamedSource<String>>>,
+    span: Option<SourceSpan>,
 }
 
 impl Error {
-    pub(crate) fn whole(name: &str, message: String, hint: Option<String>) -> Self {
+    /// An error about the document `name` as a whole.
+    pub fn whole(name: &str, message: String, hint: Option<String>) -> Self {
         Error {
             name: name.to_owned(),
             message,
@@ -28,7 +29,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn at(
+    /// An error about `length` bytes at a line and column, both from 1, of `text`.
+    pub fn at(
         name: &str,
         text: &str,
         (line, column): (usize, usize),
