@@ -115,11 +115,15 @@ fn each_matcher_finds_its_tenant() {
         proof(certificate)
     };
     assert_eq!(
-        of(with(|c| c.dns_names.push("collector.ACME.example".to_owned()))),
+        of(with(|c| c
+            .dns_names
+            .push("collector.ACME.example".to_owned()))),
         acme
     );
     assert_eq!(
-        of(with(|c| c.dns_names.push("x.collector.acme.example".to_owned()))),
+        of(with(|c| c
+            .dns_names
+            .push("x.collector.acme.example".to_owned()))),
         unknown
     );
     assert_eq!(

@@ -12,6 +12,7 @@ mod journal;
 mod limits;
 mod listen;
 mod load;
+mod redaction;
 mod secret;
 mod ship;
 mod tls;
@@ -21,7 +22,10 @@ pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use load::{load, parse};
+pub use policy::identity::Identity;
+pub use policy::quota::Quotas;
 pub use policy::units::{Bytes, Time};
+pub use redaction::Redaction;
 pub use secret::{Secret, SecretError};
 pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
@@ -42,6 +46,13 @@ pub struct Profile {
     pub tls: Tls,
     /// What the gateway takes at the most before it tells senders to wait.
     pub limits: Limits,
+    /// Who is who, and so whose data it is. Without it everything is the tenant `default`'s,
+    /// whoever sends it.
+    pub identity: Option<Identity>,
+    /// How much each tenant may send.
+    pub quotas: Quotas,
+    /// What must not be kept.
+    pub redaction: Redaction,
     /// How the journal keeps what was taken.
     pub journal: Journal,
     /// Where the journal is shipped to. Each destination has its own durable cursor.

@@ -33,6 +33,7 @@ mod place;
 mod policy;
 mod redactor;
 mod shipped;
+pub mod signature;
 mod texts;
 mod value;
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gateway::{Gateway, ListenerConfig, OpenGuard};
-use ident::{Signal, TenantId};
+use gateway::{Gateway, ListenerConfig};
+use guard::SiteGuard;
+use ident::Signal;
 use journal::{Journal, Recovery};
 use meter::{Description, Meter};
 use profile::{Destination, Port, Profile, Ship};
@@ -12,6 +13,7 @@ use shipper::{Connector, Shipper, StatusHandle};
 use tls::Keeper;
 
 use super::data_dir::DataDir;
+use super::guard::{self as site_guard, KeySets};
 use super::{tls as files, told};
 use crate::error::{CliError, CliResult, Exit};
 use crate::ops::process::ProcessMetrics;
@@ -23,6 +25,8 @@ pub struct Stack {
     pub process: ProcessMetrics,
     pub journal: Journal,
     pub recovery: Recovery,
+    pub guard: SiteGuard,
+    pub key_sets: KeySets,
     pub gateway: Gateway,
     pub shippers: Vec<Shipper>,
     pub statuses: Vec<StatusHandle>,
@@ -37,14 +41,16 @@ impl Stack {
     pub async fn open(profile: &Profile, data: &DataDir, insecure: bool) -> CliResult<Stack> {
         let meter = Meter::new();
         let process = ProcessMetrics::new(&meter);
+        // Before anything is made on the disk: a policy may be wrong.
+        let (guard, key_sets) = site_guard::of_profile(profile, &meter)?;
         let (journal, recovery) =
             Journal::open(&data.journal(), journal_options(&profile.journal), &meter)
                 .map_err(|error| told(Exit::Failure, &error.to_string()))?;
         let keeper = Keeper::new(&meter);
         let (shippers, statuses) = shippers(profile, data, &journal, &meter, &keeper)?;
-        let guard = Arc::new(OpenGuard::new(TenantId::default_tenant()));
         let config = gateway_config(profile, insecure, &keeper)?;
-        let gateway = Gateway::bind(config, guard, journal.clone(), &meter)
+        let seam = Arc::new(guard.clone());
+        let gateway = Gateway::bind(config, seam, journal.clone(), &meter)
             .await
             .map_err(|error| told(Exit::Failure, &error.to_string()))?;
         let metrics = own_port(&keeper, profile, Port::Metrics, insecure).await?;
@@ -54,6 +60,8 @@ impl Stack {
             process,
             journal,
             recovery,
+            guard,
+            key_sets,
             gateway,
             shippers,
             statuses,

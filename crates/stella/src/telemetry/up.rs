@@ -73,6 +73,8 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         meter,
         process,
         journal,
+        guard,
+        key_sets,
         gateway,
         shippers,
         statuses,
@@ -88,6 +90,7 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     );
     let draining = Arc::new(AtomicBool::new(false));
     let own = TaskTracker::new();
+    own.spawn(key_sets.keep(guard, stop_own.clone()));
     own.spawn(server::serve(
         metrics,
         metrics_pages(&meter, &process),
