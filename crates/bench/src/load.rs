@@ -1,5 +1,6 @@
 //! The load: OTLP/gRPC requests of 500 spans, made beforehand and sent over and over.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,12 +10,15 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use meter::Meter;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde::{Deserialize, Serialize};
+use tls::{Alpn, ClientFiles, Identity, Keeper};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Spans in a request.
 pub const SPANS: u64 = 500;
@@ -43,24 +47,41 @@ pub struct Outcome {
 
 /// Sends `requests` to `endpoint` (`host:port`), at `per_second` or as fast as they are taken (0),
 /// and prints the [`Outcome`] as JSON.
-pub fn run(endpoint: &str, requests: u64, per_second: f64) {
+///
+/// With a CA, a certificate and its key, over mutual TLS.
+pub fn run(endpoint: &str, requests: u64, per_second: f64, files: Option<[PathBuf; 3]>) {
+    let tls = files.map(|[ca, cert, key]| {
+        let files = ClientFiles {
+            ca,
+            identity: Some(Identity { cert, key }),
+            server_name: Some("localhost".to_owned()),
+            alpn: Alpn::H2,
+        };
+        let client = Keeper::new(&Meter::new()).client("load", files);
+        client.expect("the files can be used")
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let outcome = runtime
         .expect("a runtime")
-        .block_on(send_all(endpoint, requests, per_second));
+        .block_on(send_all(endpoint, requests, per_second, tls));
     println!("{}", serde_json::to_string(&outcome).expect("JSON"));
 }
 
-async fn send_all(endpoint: &str, requests: u64, per_second: f64) -> Outcome {
+async fn send_all(
+    endpoint: &str,
+    requests: u64,
+    per_second: f64,
+    tls: Option<Arc<tls::Client>>,
+) -> Outcome {
     let bodies: Arc<Vec<Bytes>> = Arc::new((0..DIFFERENT).map(body).collect());
     let taken = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let mut tasks = Vec::new();
     for at in 0..IN_FLIGHT {
         if at % (IN_FLIGHT / CONNECTIONS) == 0 {
-            tasks.push((connect(endpoint).await, Vec::new()));
+            tasks.push((connect(endpoint, tls.as_deref()).await, Vec::new()));
         }
         let (sender, workers) = tasks.last_mut().expect("a connection");
         let (sender, bodies, taken, uri) = (
@@ -98,11 +119,21 @@ async fn send_all(endpoint: &str, requests: u64, per_second: f64) -> Outcome {
 
 type Sender = http2::SendRequest<Full<Bytes>>;
 
-async fn connect(endpoint: &str) -> Sender {
+async fn connect(endpoint: &str, tls: Option<&tls::Client>) -> Sender {
     let stream = tokio::net::TcpStream::connect(endpoint)
         .await
         .expect("the server listens");
     let _ = stream.set_nodelay(true);
+    match tls {
+        None => handshake(stream).await,
+        Some(tls) => handshake(tls.connect(stream, "localhost").await.expect("TLS")).await,
+    }
+}
+
+async fn handshake<S>(stream: S) -> Sender
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(1 << 20)

@@ -28,13 +28,14 @@ fn main() {
         // The reference and the sink are one program: read the bytes and answer.
         ["server"] => server::run(Windows::Gateways),
         ["server", "defaults"] => server::run(Windows::Hypers),
-        ["load", endpoint, requests, per_second] => {
+        ["load", endpoint, requests, per_second, files @ ..] => {
             let requests = requests.parse().expect("a number of requests");
-            load::run(
-                endpoint,
-                requests,
-                per_second.parse().expect("a rate, or 0"),
-            );
+            let per_second = per_second.parse().expect("a rate, or 0");
+            let files = match files {
+                [ca, cert, key] => Some([ca, cert, key].map(|path| path.into())),
+                _ => None,
+            };
+            load::run(endpoint, requests, per_second, files);
         }
         ["all", stella, collector, page, outage_seconds] => {
             let outage = outage_seconds.parse().expect("a number of seconds");

@@ -2,11 +2,13 @@
 //! its memory while the destination is down, and its start.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use testkit::collector::Collector;
+use testkit::openssl::{Authority, Wanted};
 use testkit::stella::Stella;
 
 use crate::load::{Outcome, SPANS, request};
@@ -53,7 +55,7 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     let mut reference = |name, windows: &[&str]| {
         eprintln!("measuring: {name}");
         let server = Server::start(windows);
-        let (row, outcome) = loaded(name, server.child.id(), &server.addr);
+        let (row, outcome) = loaded(name, server.child.id(), &server.addr, None);
         request_bytes = outcome.bytes as f64 / REQUESTS as f64;
         row
     };
@@ -63,14 +65,10 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         &[],
     ));
 
-    eprintln!("measuring: stella");
     let sink = Server::start(&[]);
-    let mut gateway = start(stella, &sink.addr);
-    let (row, outcome) = loaded(
-        "stella: gRPC in, journal with fsync, gRPC out",
-        pid(&gateway),
-        &gateway.at().grpc.to_string(),
-    );
+    eprintln!("measuring: {PLAIN}");
+    let mut gateway = start(stella, &sink.addr, OPEN);
+    let (row, outcome) = loaded(PLAIN, pid(&gateway), &gateway.at().grpc.to_string(), None);
     assert_eq!(outcome.refused, 0, "the gateway refused under load");
     let memory_full_mb = row.peak_mb;
     let throughput = row.spans_per_second / SPANS as f64;
@@ -78,11 +76,8 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     shipped(&gateway);
 
     eprintln!("measuring: half load");
-    let half = load(
-        &gateway.at().grpc.to_string(),
-        REQUESTS / 2,
-        throughput / 2.0,
-    );
+    let addr = gateway.at().grpc.to_string();
+    let half = load(&addr, REQUESTS / 2, throughput / 2.0, None);
     let fdatasync = measure::fdatasync_ms(gateway.folder(), BLOCK_BYTES);
 
     eprintln!("measuring: {outage_seconds} s with the destination down");
@@ -90,11 +85,26 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     let until = Instant::now() + Duration::from_secs(outage_seconds);
     let rate = (throughput / 4.0).min(100.0);
     while Instant::now() < until {
-        load(&gateway.at().grpc.to_string(), (rate * 10.0) as u64, rate);
+        load(&addr, (rate * 10.0) as u64, rate, None);
     }
     let (_, memory_outage_mb) = measure::memory_mb(pid(&gateway));
     gateway.kill();
     drop(gateway);
+
+    let sink = Server::start(&[]);
+    for guarded in guarded() {
+        eprintln!("measuring: {}", guarded.name);
+        let gateway = start(stella, &sink.addr, &guarded.profile);
+        let (row, outcome) = loaded(
+            guarded.name,
+            pid(&gateway),
+            &gateway.at().grpc.to_string(),
+            guarded.files.as_ref(),
+        );
+        assert_eq!(outcome.refused, 0, "the gateway refused under load");
+        full.push(row);
+    }
+    drop(sink);
 
     eprintln!("measuring: the upstream Collector");
     let sink = Server::start(&[]);
@@ -103,6 +113,7 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         "upstream Collector: OTLP in, batch, OTLP out, no queue on disk",
         collector.pid(),
         &collector.grpc().replace("http://", ""),
+        None,
     );
     full.push(row);
     drop(sink);
@@ -127,11 +138,16 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
 }
 
 /// CPU seconds of `pid` while the load is sent, what is shipped a little later included.
-fn loaded(name: &'static str, pid: u32, addr: &str) -> (Full, Outcome) {
-    load(addr, WARM_UP, 0.0);
+fn loaded(
+    name: &'static str,
+    pid: u32,
+    addr: &str,
+    files: Option<&[PathBuf; 3]>,
+) -> (Full, Outcome) {
+    load(addr, WARM_UP, 0.0, files);
     std::thread::sleep(Duration::from_secs(1));
     let before = measure::cpu_seconds(pid);
-    let outcome = load(addr, REQUESTS, 0.0);
+    let outcome = load(addr, REQUESTS, 0.0, files);
     std::thread::sleep(Duration::from_secs(2));
     let cpu = measure::cpu_seconds(pid) - before;
     let spans = (outcome.acknowledged * SPANS) as f64;
@@ -144,10 +160,11 @@ fn loaded(name: &'static str, pid: u32, addr: &str) -> (Full, Outcome) {
     (row, outcome)
 }
 
-fn load(addr: &str, requests: u64, per_second: f64) -> Outcome {
+fn load(addr: &str, requests: u64, per_second: f64, files: Option<&[PathBuf; 3]>) -> Outcome {
     let me = std::env::current_exe().expect("this program");
     let output = Command::new(me)
         .args(["load", addr, &requests.to_string(), &per_second.to_string()])
+        .args(files.into_iter().flatten())
         .stderr(Stdio::inherit())
         .output()
         .expect("the load runs");
@@ -189,13 +206,73 @@ impl Drop for Server {
     }
 }
 
-fn start(stella: &str, sink: &str) -> Stella {
-    Stella::start(
-        stella,
-        &format!(
-            "ship: [{{ name: sink, signals: [traces], otlp: {{ endpoint: 'http://{sink}' }} }}]\n"
-        ),
-    )
+/// A gateway that ships traces to `sink`, with `more` in its profile.
+fn start(stella: &str, sink: &str, more: &str) -> Stella {
+    let ship = format!(
+        "ship: [{{ name: sink, signals: [traces], otlp: {{ endpoint: 'http://{sink}' }} }}]\n"
+    );
+    Stella::start(stella, &format!("{ship}{more}"))
+}
+
+const PLAIN: &str = "stella: gRPC in, journal with fsync, gRPC out";
+/// The guard keeps everything as it comes.
+const OPEN: &str = "redaction: { enabled: false }\n";
+/// As a site drops keys that it knows; three of the twelve attributes are among them.
+const KEYS: &str = "\
+version: 1
+unknown_fields: keep
+rules:
+  - { name: unwanted, keys: [url.scheme, server.address, enduser.id], action: drop }
+";
+
+/// A way to guard, beside the plain one.
+struct Guarded {
+    name: &'static str,
+    profile: String,
+    files: Option<[PathBuf; 3]>,
+    /// What the profile names.
+    _folder: TempDir,
+}
+
+fn guarded() -> Vec<Guarded> {
+    let folder = || tempfile::tempdir().expect("a folder");
+    let keys = folder();
+    let policy = keys.path().join("keys.yaml");
+    std::fs::write(&policy, KEYS).expect("the policy is written");
+    let certificates = folder();
+    let authority = Authority::root(certificates.path());
+    let server = authority.issue(&Wanted::server("server"));
+    let client = authority.issue(&Wanted::client(
+        "client",
+        "URI:spiffe://site/tenant/acme/load",
+    ));
+    let ca = authority.ca();
+    let tls = format!(
+        "tls: {{ cert: '{}', key: '{}', client_ca: '{}' }}\nidentity: {{ trust_domain: site, unlisted_tenants: allow }}\n",
+        server.cert.display(),
+        server.key.display(),
+        ca.display()
+    );
+    vec![
+        Guarded {
+            name: "the same, 3 of 12 attributes dropped by key",
+            profile: format!("redaction: {{ policy: '{}' }}\n", policy.display()),
+            files: None,
+            _folder: keys,
+        },
+        Guarded {
+            name: "the same, the default policy: all default detectors, keys masked",
+            profile: String::new(),
+            files: None,
+            _folder: folder(),
+        },
+        Guarded {
+            name: "the same, nothing redacted, over mutual TLS to a tenant by certificate",
+            profile: format!("{OPEN}{tls}"),
+            files: Some([ca, client.cert, client.key]),
+            _folder: certificates,
+        },
+    ]
 }
 
 fn pid(stella: &Stella) -> u32 {
@@ -214,7 +291,7 @@ fn start_ms(stella: &str) -> f64 {
     let once = || {
         let begun = Instant::now();
         let gateway = Stella::start(stella, "");
-        load(&gateway.at().grpc.to_string(), 1, 0.0);
+        load(&gateway.at().grpc.to_string(), 1, 0.0, None);
         begun.elapsed().as_secs_f64() * 1e3
     };
     (0..5).map(|_| once()).fold(f64::INFINITY, f64::min)

@@ -148,6 +148,9 @@ pub struct Tail {
     /// Only this signal
     #[arg(long, value_name = "SIGNAL")]
     pub signal: Option<Signal>,
+    /// Only this tenant
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<ident::TenantId>,
     /// Only what this service sent (`service.name`)
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,

@@ -23,6 +23,8 @@ const ALL: Glances = Glances::MAX;
 
 /// No detector finds anything in less: `a@b.co`, `?key=x`, `fe80::`.
 const SHORTEST: usize = 6;
+/// The least number in which there are [`SHORTEST`] digits: no detector finds anything in fewer.
+pub(super) const LEAST_NUMBER: u64 = 10_u64.pow(SHORTEST as u32 - 1);
 /// The counts of a lane have a byte: beyond this they could overflow.
 const LONGEST: usize = 16 * 250;
 

@@ -71,6 +71,15 @@ impl std::fmt::Debug for Detectors {
     }
 }
 
+/// What there is to be seen of a value before any detector runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Nothing,
+    /// Nothing but dots between digits.
+    Dotted,
+    Signs(Signs),
+}
+
 impl Detectors {
     /// Compiles a set. A detector's index is its place in `specs`.
     ///
@@ -155,19 +164,30 @@ impl Detectors {
             .map_or("", String::as_str)
     }
 
+    /// Whether [`scan`](Self::scan) may find something in a value that is UTF-8; `false` is sure.
+    /// Costs less than proving that it is UTF-8 does, so it comes first.
+    #[inline]
+    #[must_use]
+    pub fn may_find(&self, value: &[u8]) -> bool {
+        self.patterns.is_some() || self.look(value) != Look::Nothing
+    }
+
+    /// Whether [`scan`](Self::scan) may find something in the decimal text of a number.
+    #[inline]
+    #[must_use]
+    pub fn may_find_number(&self, number: i64) -> bool {
+        self.patterns.is_some() || number.unsigned_abs() >= glance::LEAST_NUMBER
+    }
+
     /// Appends what is found, sorted by start and without overlaps. Where matches overlap, one
     /// range covers them all and carries the detector of the leftmost, then longest, then first
     /// in the set. Returns whether anything was found.
     pub fn scan(&self, value: &str, found: &mut Vec<Found>) -> bool {
         let before = found.len();
-        let glances = glance::glances(value.as_bytes()) & self.glances;
-        if glances == glance::DOTTED {
-            self.run(value.as_bytes(), self.dotted, Signs::MAX, found);
-        } else if glances != 0 && !glance::is_hex_id(value.as_bytes()) {
-            let seen = prefilter::signs(value.as_bytes());
-            if seen & self.signs != 0 {
-                self.run_signed(value.as_bytes(), seen, found);
-            }
+        match self.look(value.as_bytes()) {
+            Look::Nothing => {}
+            Look::Dotted => self.run(value.as_bytes(), self.dotted, Signs::MAX, found),
+            Look::Signs(seen) => self.run_signed(value.as_bytes(), seen, found),
         }
         if let Some(patterns) = &self.patterns {
             patterns.scan(value, found);
@@ -177,6 +197,25 @@ impl Detectors {
         }
         merge(found, before);
         true
+    }
+
+    /// The two passes that dismiss most values.
+    #[inline]
+    fn look(&self, value: &[u8]) -> Look {
+        let glances = glance::glances(value) & self.glances;
+        if glances == 0 {
+            return Look::Nothing;
+        }
+        if glances == glance::DOTTED {
+            return Look::Dotted;
+        }
+        if glance::is_hex_id(value) {
+            return Look::Nothing;
+        }
+        match prefilter::signs(value) {
+            seen if seen & self.signs == 0 => Look::Nothing,
+            seen => Look::Signs(seen),
+        }
     }
 
     /// Runs the shipped detectors whose signs have been seen.

@@ -367,7 +367,7 @@ impl<O: Observer> Engine<'_, O> {
     /// What becomes of a value that is one thing; numbers are seen as their decimal text.
     #[inline(never)]
     pub(super) fn scalar(&mut self, decision: &Decision, value: Scalar<'_>, at: &[u8]) -> Outcome {
-        if decision.kind == Kind::Pass {
+        if decision.kind == Kind::Pass || self.is_clean(decision, &value) {
             return Outcome::Keep;
         }
         match value {
@@ -387,6 +387,21 @@ impl<O: Observer> Engine<'_, O> {
             Scalar::Bool(truth) => self.written(decision, format_args!("{truth}"), at),
             Scalar::Empty if decision.kind == Kind::Whole => Outcome::Keep,
             Scalar::Empty => self.text(decision, "", at),
+        }
+    }
+
+    /// Whether a value is only looked into and there is surely nothing to find in it.
+    #[inline]
+    fn is_clean(&self, decision: &Decision, value: &Scalar<'_>) -> bool {
+        let cuts = |rule: &Rule| matches!(rule.action, Action::Truncate(_));
+        if decision.kind != Kind::Look || self.policy.rule(decision.rule).is_some_and(cuts) {
+            return false;
+        }
+        match value {
+            Scalar::Text(text) => !self.policy.detectors.may_find(text),
+            Scalar::Int(number) => !self.policy.detectors.may_find_number(*number),
+            // Bytes may be no text, which has to be known.
+            _ => false,
         }
     }
 

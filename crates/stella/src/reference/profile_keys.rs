@@ -53,9 +53,13 @@ fn section(page: &mut String, schema: &Value, root: &Value, path: &str) {
         );
     }
     for (key, value) in keys {
-        let (target, suffix) = match value["type"].as_str() {
-            Some("array") => (resolve(&value["items"], root), "[]"),
-            _ => (resolve(value, root), ""),
+        let target = resolve(value, root);
+        let (target, suffix) = match target["type"].as_str() {
+            Some("array") => (resolve(&target["items"], root), "[]"),
+            Some("object") if target.get("properties").is_none() => {
+                (resolve(&target["additionalProperties"], root), ".NAME")
+            }
+            _ => (target, ""),
         };
         let inner = if path.is_empty() {
             key.clone()

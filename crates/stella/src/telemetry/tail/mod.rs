@@ -25,22 +25,14 @@ pub fn run(args: &Tail) -> CliResult {
     let path = DataDir::of(&args.data_dir)?.existing_journal()?;
     let filter = Filter {
         signals: args.signal.map(|signal| vec![signal]),
+        tenant: args.tenant.clone(),
         ..Filter::default()
     };
     let mut blocks = Follower::open(&path, Start::Oldest, filter)
         .map_err(|error| told(Exit::Failure, &error.to_string()))?;
     let mut out = std::io::BufWriter::new(output::stdout());
     let zone = TimeZone::system();
-    let most = args.lines as usize;
-
-    let mut latest: VecDeque<String> = VecDeque::new();
-    while let Some(block) = next(&mut blocks)? {
-        latest.extend(lines(&block, args, &zone)?);
-        while latest.len() > most {
-            latest.pop_front();
-        }
-    }
-    for line in latest {
+    for line in latest(&mut blocks, args, &zone)? {
         writeln!(out, "{line}")?;
     }
     out.flush()?;
@@ -60,6 +52,34 @@ pub fn run(args: &Tail) -> CliResult {
             }
         }
     }
+}
+
+/// The latest lines. Where every item of a block counts, only the last blocks are looked into.
+fn latest(blocks: &mut Follower, args: &Tail, zone: &TimeZone) -> CliResult<VecDeque<String>> {
+    let most = args.lines as usize;
+    let (mut last, mut items) = (VecDeque::new(), 0u64);
+    let mut latest: VecDeque<String> = VecDeque::new();
+    let mut add = |block: &Block| -> CliResult<()> {
+        latest.extend(lines(block, args, zone)?);
+        latest.drain(..latest.len().saturating_sub(most));
+        Ok(())
+    };
+    while let Some(block) = next(blocks)? {
+        if args.service.is_some() {
+            add(&block)?;
+            continue;
+        }
+        items += block.items;
+        last.push_back(block);
+        while let Some(first) = last.front().map(|block: &Block| block.items)
+            && items - first >= most as u64
+        {
+            items -= first;
+            last.pop_front();
+        }
+    }
+    last.iter().try_for_each(add)?;
+    Ok(latest)
 }
 
 fn next(blocks: &mut Follower) -> CliResult<Option<Block>> {
