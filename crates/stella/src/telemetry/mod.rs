@@ -3,12 +3,15 @@
 pub mod data_dir;
 pub mod journal;
 mod live;
+mod otlp_file;
 pub mod pki;
+pub mod redact;
 pub mod send;
 pub mod stack;
 pub mod status;
 pub mod tail;
 mod tls;
+pub mod token;
 pub mod up;
 mod when;
 
