@@ -1,6 +1,8 @@
 //! The command line's shape. What each command does stands in `telemetry`.
 
 pub mod pki;
+pub mod redact;
+pub mod token;
 
 use std::path::PathBuf;
 
@@ -48,6 +50,12 @@ enum Telemetry {
     /// Make certificates: a CA of the site's own, in a folder.
     #[command(subcommand)]
     Pki(pki::Pki),
+    /// Try redaction policies: what they change, what is likely wrong with them, what applies.
+    #[command(subcommand)]
+    Redact(redact::Redact),
+    /// Make tokens for senders.
+    #[command(subcommand)]
+    Token(token::Token),
 }
 
 /// Where the gateway keeps its data.
@@ -244,6 +252,8 @@ impl Stella {
                 telemetry::journal::dump(&args)
             }
             Command::Telemetry(Telemetry::Pki(command)) => telemetry::pki::run(&command),
+            Command::Telemetry(Telemetry::Redact(command)) => telemetry::redact::run(&command),
+            Command::Telemetry(Telemetry::Token(command)) => telemetry::token::run(&command),
             Command::Reference { page } => reference::run(page),
         }
     }

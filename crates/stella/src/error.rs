@@ -20,11 +20,13 @@ pub enum Exit {
     Damaged = 4,
     /// A server could not be reached or did not take what was sent.
     Unavailable = 5,
+    /// A check found something: a pattern that survives redaction, a likely mistake in a policy.
+    Findings = 6,
 }
 
 impl Exit {
     /// Every code with its meaning, for the reference.
-    pub const ALL: [(Exit, &'static str); 6] = [
+    pub const ALL: [(Exit, &'static str); 7] = [
         (Exit::Success, "done"),
         (Exit::Failure, "the command could not be carried out"),
         (Exit::Usage, "the command line was wrong"),
@@ -33,6 +35,10 @@ impl Exit {
         (
             Exit::Unavailable,
             "a server could not be reached or did not take what was sent",
+        ),
+        (
+            Exit::Findings,
+            "a check found something: a pattern that survives redaction, a likely mistake in a policy",
         ),
     ];
 }

@@ -20,6 +20,11 @@ pub fn stdout() -> impl Write {
     anstream::stdout().lock()
 }
 
+/// Whether standard output shows colours.
+pub fn has_colours() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Prints one JSON value on a line of its own.
 pub fn print_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;

@@ -2,7 +2,7 @@
 
 use document::Located;
 use ident::Signal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::place::{Place, TextField};
 
@@ -84,7 +84,7 @@ pub(super) struct RuleText {
     pub(super) length: Option<Located<u32>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SignalWord {
     Traces,

@@ -292,18 +292,22 @@ impl<O: Observer> Engine<'_, O> {
             };
         };
         let out = &mut self.buffers.text;
+        let mut gone = at;
         if !changed {
             let Some(end) = cut(text, *chars) else {
                 return Outcome::Keep;
             };
             out.clear();
             out.push_str(&text[..end]);
+            if std::ptr::eq(at.as_ptr(), text.as_ptr()) {
+                gone = at.get(end..).unwrap_or(at);
+            }
         } else if let Some(end) = cut(out, *chars) {
             out.truncate(end);
         } else {
             return Outcome::Replace;
         }
-        self.count_rule(decision.rule, at);
+        self.count_rule(decision.rule, gone);
         Outcome::Replace
     }
 

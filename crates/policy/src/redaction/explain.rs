@@ -1,133 +1,262 @@
-//! What a policy would do to a request, change by change: for `redact test`.
+//! What a policy would do to a request, value by value: for `redact test`.
+//!
+//! The engine that redacts is asked, by an editor around it that passes its answers on and tells
+//! about those that change something. So what is told is what would happen.
 
-use std::fmt::Write;
+use std::cell::RefCell;
 use std::ops::Range;
 
 use ident::Signal;
 use otlp::CheckError;
-use otlp::schema::{self, Kind, Message, MessageId};
-use otlp::view::KeyValue;
-use otlp::wire::{Fields, Raw};
+use otlp::edit::{
+    AttributeChange, BytesChange, Edited, Editor, End, NumberChange, Place, Text, TextChange,
+    UnknownChange, ValueChange, Visit, edit,
+};
+use otlp::schema::Message;
+use otlp::view::{KeyValue, Value};
+use otlp::wire::{self, Raw};
 
 use super::counts::Counts;
-use super::engine::Observer;
+use super::engine::{Engine, LEVELS, Observer};
+use super::locate::{Locator, range_of};
 use super::policy::Policy;
 use super::redactor::Redactor;
+use super::shown::{Shown, bytes_text, new_value};
 
-/// One change that a policy would make.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value that a policy would change.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Change {
     /// The fields on the way to it, such as
-    /// `resource_spans[0].scope_spans[0].spans[2].attributes["url.full"].value.string_value`.
+    /// `resource_spans[0].scope_spans[0].spans[2].attributes["url.full"]`.
     pub path: String,
+    /// What stands there: text as it is, lists and maps like JSON, other bytes in hexadecimal.
+    pub before: String,
+    /// What it becomes; `None` if it goes.
+    pub after: Option<String>,
+    /// What is done to it, in order.
+    pub parts: Vec<Part>,
+}
+
+/// What one rule does to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
     /// The index of the rule in [`Policy::rules`].
     pub rule: usize,
     /// The word for what it does.
     pub action: &'static str,
-    /// The bytes of the request that it is about, before the change.
+    /// The bytes of [`Change::before`] that it is about, on character boundaries.
     pub range: Range<usize>,
 }
 
-struct Recorder {
-    base: usize,
-    len: usize,
-    changes: Vec<(u16, &'static str, Range<usize>)>,
-}
-
-impl Observer for Recorder {
-    fn changed(&mut self, rule: u16, action: &'static str, at: &[u8]) {
-        let start = (at.as_ptr() as usize).wrapping_sub(self.base);
-        // What was not a part of the request stands nowhere.
-        let range = if start.saturating_add(at.len()) <= self.len {
-            start..start + at.len()
-        } else {
-            0..0
-        };
-        self.changes.push((rule, action, range));
+impl std::fmt::Debug for Change {
+    // Its values are what must not be seen.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Change");
+        shown.field("parts", &self.parts).finish_non_exhaustive()
     }
 }
 
-/// What `policy` would do to a checked request, in the order of the request.
+/// Redacts a checked request as [`Redactor::redact`] does, and tells each value that changes, in
+/// the order of the request.
 ///
 /// # Errors
 /// As [`Redactor::redact`].
-pub fn explain(policy: &Policy, signal: Signal, bytes: &[u8]) -> Result<Vec<Change>, CheckError> {
+pub fn explain(
+    policy: &Policy,
+    signal: Signal,
+    request: &[u8],
+    out: &mut Vec<u8>,
+    counts: &mut Counts,
+    each: &mut dyn FnMut(Change),
+) -> Result<Edited, CheckError> {
+    let done = RefCell::new(Vec::new());
     let recorder = Recorder {
-        base: bytes.as_ptr() as usize,
-        len: bytes.len(),
-        changes: Vec::new(),
+        request,
+        done: &done,
     };
-    let (mut out, mut counts) = (Vec::new(), Counts::new(policy));
-    let (_, recorder) =
-        Redactor::new().run(policy, signal, bytes, &mut out, &mut counts, recorder)?;
-    let changes = recorder
-        .changes
-        .into_iter()
-        .map(|(rule, action, range)| Change {
-            path: path(signal, bytes, &range),
+    let mut redactor = Redactor::new();
+    let mut explainer = Explainer {
+        engine: redactor.engine(policy, signal, counts, recorder),
+        teller: Teller {
+            request,
+            locator: Locator::new(signal, request),
+            done: &done,
+            around: std::array::from_fn(|_| 0..0),
+            each,
+        },
+    };
+    edit(signal, request, &mut explainer, out)
+}
+
+/// What a rule did, and to which bytes of the request.
+type Done = (u16, &'static str, Option<Range<usize>>);
+
+/// Notes what the engine does.
+struct Recorder<'a> {
+    request: &'a [u8],
+    done: &'a RefCell<Vec<Done>>,
+}
+
+impl Observer for Recorder<'_> {
+    fn changed(&mut self, rule: u16, action: &'static str, at: &[u8]) {
+        let range = range_of(self.request, at);
+        self.done.borrow_mut().push((rule, action, range));
+    }
+}
+
+/// The engine, with its answers told.
+struct Explainer<'a> {
+    engine: Engine<'a, Recorder<'a>>,
+    teller: Teller<'a>,
+}
+
+struct Teller<'a> {
+    request: &'a [u8],
+    locator: Locator<'a>,
+    /// What the engine did since the last value that was told.
+    done: &'a RefCell<Vec<Done>>,
+    /// The bodies of the values that are walked, by depth: where numbers in them stand.
+    around: [Range<usize>; LEVELS],
+    each: &'a mut dyn FnMut(Change),
+}
+
+impl<'a> Teller<'a> {
+    fn show(&self) -> Shown<'a> {
+        Shown::new(self.request)
+    }
+
+    /// Tells about the message or text that `body` is.
+    fn tell(&mut self, body: &[u8], before: Shown<'_>, after: Option<String>) {
+        let range = range_of(self.request, body).unwrap_or(0..0);
+        let path = self.locator.of_body(&range);
+        self.tell_at(path, before, after);
+    }
+
+    fn tell_at(&mut self, path: String, before: Shown<'_>, after: Option<String>) {
+        let done = std::mem::take(&mut *self.done.borrow_mut());
+        let parts = done.into_iter().map(|(rule, action, range)| Part {
             rule: usize::from(rule),
             action,
-            range,
+            range: before.part(&range.unwrap_or(0..usize::MAX)),
         });
-    Ok(changes.collect())
+        let parts = parts.collect();
+        (self.each)(Change {
+            path,
+            before: before.text,
+            after,
+            parts,
+        });
+    }
 }
 
-/// The fields around a range of a request, from the outermost to the last that holds all of it.
-fn path(signal: Signal, bytes: &[u8], range: &Range<usize>) -> String {
-    let mut path = String::new();
-    let mut message = schema::request(signal);
-    let mut body = 0..bytes.len();
-    while let Some((step, next, inner)) = step(message, bytes, &body, range) {
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(&step);
-        let Some(next) = next else { break };
-        if inner == *range && next.id == MessageId::KeyValue {
-            break;
-        }
-        (message, body) = (next, inner);
-    }
-    path
-}
+impl Editor for Explainer<'_> {
+    const ASKS_ABOUT_NUMBERS: bool = <Engine<'_, Recorder<'_>> as Editor>::ASKS_ABOUT_NUMBERS;
 
-/// The field of a message that holds the range: its name, the message it is, and its body.
-fn step(
-    message: &Message,
-    bytes: &[u8],
-    body: &Range<usize>,
-    range: &Range<usize>,
-) -> Option<(String, Option<&'static Message>, Range<usize>)> {
-    let mut indices = [0u32; 32];
-    let mut at = body.start;
-    for field in Fields::new(bytes.get(body.clone())?) {
-        let end = at + field.bytes.len();
-        let index = indices.get_mut(field.number as usize).map(|index| {
-            *index += 1;
-            *index - 1
-        });
-        if !(at <= range.start && range.end <= end) {
-            at = end;
-            continue;
-        }
-        let Some(known) = message.field(field.number) else {
-            return Some((format!("(field {})", field.number), None, at..end));
-        };
-        let Raw::Bytes(inner) = field.value else {
-            return Some((known.name.to_owned(), None, at..end));
-        };
-        let next = match known.kind {
-            Kind::Message(next) => Some(next),
-            _ => None,
-        };
-        let mut name = known.name.to_owned();
-        if next.is_some_and(|next| next.id == MessageId::KeyValue) {
-            let key = KeyValue::new(inner).key();
-            let _ = write!(name, "[{key:?}]");
-        } else if known.repeated {
-            let _ = write!(name, "[{}]", index.unwrap_or(0));
-        }
-        return Some((name, next, end - inner.len()..end));
+    fn message(&mut self, place: Place, body: &[u8]) -> Visit<'_> {
+        self.engine.message(place, body)
     }
-    None
+
+    fn leave(&mut self, place: Place, end: &mut End<'_>) {
+        self.engine.leave(place, end);
+    }
+
+    fn keeps(&mut self, owner: &'static Message, pair: &[u8]) -> bool {
+        self.engine.keeps(owner, pair)
+    }
+
+    fn attribute(&mut self, place: Place, attribute: KeyValue<'_>) -> AttributeChange<'_> {
+        let answer = self.engine.attribute(place, attribute);
+        let before = self.teller.show();
+        let (before, after) = match &answer {
+            AttributeChange::Keep | AttributeChange::Walk => return answer,
+            AttributeChange::Drop => (before.value(attribute.value()), None),
+            AttributeChange::Value(value) => {
+                (before.value(attribute.value()), Some(new_value(value)))
+            }
+            AttributeChange::Replace(pair) => {
+                let after = Shown::new(&[]).pair(KeyValue::new(pair));
+                (before.pair(attribute), Some(after.text))
+            }
+        };
+        self.teller.tell(attribute.body(), before, after);
+        answer
+    }
+
+    fn value(&mut self, place: Place, body: &[u8]) -> ValueChange<'_> {
+        let answer = self.engine.value(place, body);
+        let after = match &answer {
+            ValueChange::Keep => return answer,
+            ValueChange::Walk => {
+                let around = self.teller.around.get_mut(place.depth as usize + 1);
+                if let (Some(around), Some(range)) = (around, range_of(self.teller.request, body)) {
+                    *around = range;
+                }
+                return answer;
+            }
+            ValueChange::Drop => None,
+            ValueChange::Replace(value) => Some(new_value(value)),
+        };
+        let before = self.teller.show().value(Value::new(body));
+        self.teller.tell(body, before, after);
+        answer
+    }
+
+    fn text(&mut self, place: Place, text: Text<'_>) -> TextChange<'_> {
+        let answer = Editor::text(&mut self.engine, place, text);
+        let after = match &answer {
+            TextChange::Keep => return answer,
+            TextChange::Drop => None,
+            TextChange::Replace(text) => Some((*text).to_owned()),
+        };
+        let before = self.teller.show().text(text.as_bytes());
+        self.teller.tell(text.as_bytes(), before, after);
+        answer
+    }
+
+    fn bytes(&mut self, place: Place, bytes: &[u8]) -> BytesChange<'_> {
+        let answer = self.engine.bytes(place, bytes);
+        let after = match &answer {
+            BytesChange::Keep => return answer,
+            BytesChange::Drop => None,
+            BytesChange::Replace(bytes) => Some(bytes_text(bytes)),
+        };
+        let before = self.teller.show().text(bytes);
+        self.teller.tell(bytes, before, after);
+        answer
+    }
+
+    fn number(&mut self, place: Place, number: u64) -> NumberChange {
+        let answer = self.engine.number(place, number);
+        if answer == NumberChange::Keep {
+            return answer;
+        }
+        let value = match place.field.number {
+            2 => Value::Bool(number != 0),
+            4 => Value::Double(f64::from_bits(number)),
+            _ => Value::Int(number as i64),
+        };
+        // The engine only ever drops one: its field cannot hold what would take its place.
+        let around = self.teller.around.get(place.depth as usize).cloned();
+        let path = self.teller.locator.of_body(&around.unwrap_or(0..0));
+        let path = format!("{path}.{}", place.field.name);
+        let before = self.teller.show().value(value);
+        self.teller.tell_at(path, before, None);
+        answer
+    }
+
+    fn unknown(&mut self, inside: &'static Message, field: wire::Field<'_>) -> UnknownChange {
+        let answer = self.engine.unknown(inside, field);
+        if answer == UnknownChange::Keep {
+            return answer;
+        }
+        let text = match field.value {
+            Raw::Bytes(body) if std::str::from_utf8(body).is_ok() => body,
+            _ => field.bytes,
+        };
+        let before = self.teller.show().text(text);
+        let range = range_of(self.teller.request, field.bytes).unwrap_or(0..0);
+        let path = self.teller.locator.of_field(&range);
+        self.teller.tell_at(path, before, None);
+        answer
+    }
 }

@@ -233,10 +233,11 @@ impl<O: Observer> Engine<'_, O> {
         self.buffers.plain = plain;
         text.space();
         if known.decision.kind == Kind::Drop || key_outcome == Outcome::Drop {
-            if known.decision.kind == Kind::Drop {
-                self.count_rule(known.decision.rule, &text.text.as_bytes()[start..]);
-            }
             text.skip_or_rest();
+            if known.decision.kind == Kind::Drop {
+                let bytes = text.text.as_bytes();
+                self.count_rule(known.decision.rule, &bytes[start..text.pos]);
+            }
             return Ok(true);
         }
         if key_outcome == Outcome::Replace {

@@ -33,6 +33,17 @@ pub enum FindingKind {
     PersonalData,
 }
 
+impl FindingKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FindingKind::Unreachable => "unreachable",
+            FindingKind::TooBroad => "too_broad",
+            FindingKind::PersonalData => "personal_data",
+        }
+    }
+}
+
 /// Keys of the OpenTelemetry semantic conventions that commonly carry personal data or secrets.
 pub const PERSONAL_KEYS: [&str; 22] = [
     "client.address",

@@ -5,10 +5,10 @@
 
 use ident::Signal;
 use otlp::schema::MessageId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a key stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Place {
@@ -103,7 +103,7 @@ pub(super) const fn signal_index(signal: Signal) -> usize {
 }
 
 /// A text that is no attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[repr(u8)]
 pub enum TextField {
     /// The name of a span.

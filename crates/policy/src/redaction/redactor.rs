@@ -53,21 +53,20 @@ impl Redactor {
         out: &mut Vec<u8>,
         counts: &mut Counts,
     ) -> Result<Edited, CheckError> {
-        self.run(policy, signal, bytes, out, counts, Unobserved)
-            .map(|(edited, _)| edited)
+        let mut engine = self.engine(policy, signal, counts, Unobserved);
+        edit(signal, bytes, &mut engine, out)
     }
 
-    pub(super) fn run<O: Observer>(
-        &mut self,
-        policy: &Policy,
+    /// The editor that redacts one request.
+    pub(super) fn engine<'r, O: Observer>(
+        &'r mut self,
+        policy: &'r Policy,
         signal: Signal,
-        bytes: &[u8],
-        out: &mut Vec<u8>,
-        counts: &mut Counts,
+        counts: &'r mut Counts,
         observer: O,
-    ) -> Result<(Edited, O), CheckError> {
+    ) -> Engine<'r, O> {
         self.buffers.clean.begin(policy.id);
-        let mut engine = Engine {
+        Engine {
             policy,
             signal,
             buffers: &mut self.buffers,
@@ -76,9 +75,7 @@ impl Redactor {
             tags: tags(policy, signal),
             expected: Expected::Other,
             changes: 0,
-        };
-        let edited = edit(signal, bytes, &mut engine, out)?;
-        Ok((edited, engine.observer))
+        }
     }
 }
 

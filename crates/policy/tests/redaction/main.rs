@@ -13,6 +13,7 @@ mod oracle;
 mod overlays;
 mod reports;
 mod shipped;
+mod signatures;
 mod tricks;
 
 use common::Request;

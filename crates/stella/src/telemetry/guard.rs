@@ -1,26 +1,26 @@
 //! The guard as a profile describes it, and the key sets that it reads anew when they change.
 
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
-use guard::{Identities, Policies, Site, SiteGuard};
+use guard::{Identities, Policies, PoliciesError, Site, SiteGuard};
 use ident::TenantId;
 use meter::{CounterVec, Gauge, Meter};
 use policy::identity::Directory;
 use policy::identity::config::Tokens;
-use policy::identity::token::{Issuer, Verifier};
+use policy::identity::token::{Issuer, MAX_JWKS_BYTES, Verifier};
 use policy::quota::Admission;
-use policy::redaction::{Policy, SiteKey, shipped, signature};
+use policy::redaction::{SiteKey, shipped};
 use profile::{Profile, Redaction};
 use tokio_util::sync::CancellationToken;
 
+use super::policy_files::{self, Files};
 use super::told;
-use crate::error::{CliError, CliResult, Exit};
+use crate::error::{CliResult, Exit};
 
 /// How often key sets are looked at, and memory of quiet tenants is given back.
 const LOOK: Duration = Duration::from_secs(2);
-/// The largest policy, signature or key that is read.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Puts the guard together.
 pub fn of_profile(profile: &Profile, meter: &Meter) -> CliResult<(SiteGuard, KeySets)> {
@@ -57,57 +57,24 @@ fn policies(redaction: &Redaction) -> CliResult<Policies> {
         return Ok(Policies::none());
     }
     let key = site_key(redaction)?;
-    let (name, text) = policy_text(&redaction.policy, redaction)?;
-    let beside = Path::new(&redaction.policy)
-        .parent()
-        .unwrap_or(Path::new(""));
-    // An error of reading is told better than that there is no such policy.
-    let failed = std::cell::RefCell::new(None);
-    let resolve = |name: &str| match shipped(name) {
-        Some(text) => Some(text.to_owned()),
-        None => signed_text(&beside.join(name), redaction)
-            .map_err(|error| failed.replace(Some(error)))
-            .ok(),
+    let name = redaction.policy.as_str();
+    let files = Files::new(Path::new(name), redaction.public_key.as_deref())?;
+    let text = match shipped(name) {
+        Some(text) => text.to_owned(),
+        None => files.read(Path::new(name))?,
     };
-    let site = Policy::compile(&name, &text, &resolve, key.as_ref());
-    if let Some(error) = failed.into_inner() {
-        return Err(told(Exit::BadInput, &error));
-    }
-    let site = site.map_err(|error| CliError::from(error.into_document_error()))?;
-    let mut policies = Policies::new(site);
+    let site = files.compile(name, &text, key.as_ref())?;
+    let mut policies = Policies::new(site.map_err(policy_files::wrong)?);
     for (tenant, path) in &redaction.tenants {
-        let text = signed_text(path, redaction).map_err(|e| told(Exit::BadInput, &e))?;
-        let name = path.display().to_string();
+        let text = files.read(path)?;
         policies
-            .tighten(tenant.0.clone(), &name, &text)
+            .tighten(tenant.0.clone(), &path.display().to_string(), &text)
             .map_err(|error| match error {
-                guard::PoliciesError::Policy(error) => CliError::from(error.into_document_error()),
+                PoliciesError::Policy(error) => policy_files::wrong(error),
                 other => told(Exit::BadInput, &other.to_string()),
             })?;
     }
     Ok(policies)
-}
-
-/// The name and the text of the site's policy.
-fn policy_text(wanted: &str, redaction: &Redaction) -> CliResult<(String, String)> {
-    let text = match shipped(wanted) {
-        Some(text) => text.to_owned(),
-        None => signed_text(Path::new(wanted), redaction)
-            .map_err(|error| told(Exit::BadInput, &error))?,
-    };
-    Ok((wanted.to_owned(), text))
-}
-
-/// The text of a policy in a file, whose signature is good where signatures are asked for.
-fn signed_text(path: &Path, redaction: &Redaction) -> Result<String, String> {
-    let text = read(path, "the policy")?;
-    if let Some(key) = &redaction.public_key {
-        let beside = PathBuf::from(format!("{}.minisig", path.display()));
-        let signed = read(&beside, "the policy's signature")?;
-        signature::verify(key, &text, &signed)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(text)
 }
 
 fn site_key(redaction: &Redaction) -> CliResult<Option<SiteKey>> {
@@ -121,22 +88,19 @@ fn site_key(redaction: &Redaction) -> CliResult<Option<SiteKey>> {
     key.map(Some).map_err(|error| wrong(&error))
 }
 
-fn read(path: &Path, what: &str) -> Result<String, String> {
-    use std::io::Read;
+/// The text of a key set. One that is too large is cut, and then refused for its size.
+fn key_set(path: &Path) -> Result<String, String> {
     let mut text = String::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
-    match read {
-        Ok(_) if text.len() as u64 > MAX_FILE_BYTES => Err(format!(
-            "{what} {} is larger than 1 MiB\nhint: name another file",
-            path.display()
-        )),
-        Ok(_) => Ok(text),
-        Err(error) => Err(format!(
-            "{what} {} cannot be read: {error}\nhint: name a file that this user can read",
-            path.display()
-        )),
-    }
+    let most = MAX_JWKS_BYTES as u64 + 1;
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most).read_to_string(&mut text))
+        .map_err(|error| {
+            format!(
+                "the key set {} cannot be read: {error}\nhint: name a file that this user can read",
+                path.display()
+            )
+        })?;
+    Ok(text)
 }
 
 /// The issuers' key sets, as they are in their files.
@@ -220,7 +184,7 @@ impl KeySets {
 fn texts(tokens: &Tokens) -> Result<Vec<String>, String> {
     let files = tokens.issuers.iter();
     files
-        .map(|issuer| read(Path::new(&issuer.jwks), "the key set"))
+        .map(|issuer| key_set(Path::new(&issuer.jwks)))
         .collect()
 }
 

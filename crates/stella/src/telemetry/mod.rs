@@ -4,12 +4,16 @@ pub mod data_dir;
 mod guard;
 pub mod journal;
 mod live;
+mod otlp_file;
 pub mod pki;
+mod policy_files;
+pub mod redact;
 pub mod send;
 pub mod stack;
 pub mod status;
 pub mod tail;
 mod tls;
+pub mod token;
 pub mod up;
 mod when;
 
