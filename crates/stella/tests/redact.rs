@@ -361,7 +361,7 @@ fn bad_input_is_told() {
         (
             "show --policy default --public-key RWQ",
             2,
-            "--public-key: neither",
+            "the public key is neither",
         ),
         (
             "show --policy typo.yaml --public-key trace.json",
