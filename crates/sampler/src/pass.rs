@@ -68,7 +68,7 @@ impl Pass<'_> {
             facts.resource = group;
             for pair in bodies(resource, 1) {
                 let attribute = KeyValue::new(pair);
-                facts.bits |= self.plan.keys.bits(attribute);
+                facts.bits |= self.plan.keys.bits(pair);
                 if wants_service
                     && facts.service.is_empty()
                     && attribute.key_bytes() == b"service.name"
@@ -95,9 +95,29 @@ impl Pass<'_> {
         };
         let (mut parent, mut name, mut trace_state) = (&[][..], &[][..], &[][..]);
         let (mut kind, mut status) = (0, 0);
-        for field in Fields::new(span) {
-            match (field.number, field.value) {
-                (9, Raw::Bytes(pair)) => seen.bits |= plan.keys.bits(KeyValue::new(pair)),
+        let mut rest = span;
+        while !rest.is_empty() {
+            // At a glance: the fields of most spans have tags and lengths of one byte.
+            let (number, value) = match rest {
+                [tag, length, after @ ..]
+                    if *tag < 0x80
+                        && tag & 7 == 2
+                        && *length < 0x80
+                        && usize::from(*length) <= after.len() =>
+                {
+                    let (body, after) = after.split_at(usize::from(*length));
+                    rest = after;
+                    (u32::from(tag >> 3), Raw::Bytes(body))
+                }
+                _ => {
+                    let mut fields = Fields::new(rest);
+                    let Some(field) = fields.next() else { break };
+                    rest = fields.rest();
+                    (field.number, field.value)
+                }
+            };
+            match (number, value) {
+                (9, Raw::Bytes(pair)) => seen.bits |= plan.keys.bits(pair),
                 (1, Raw::Bytes(id)) if seen.trace_id.is_empty() => seen.trace_id = id,
                 (3, Raw::Bytes(state)) => trace_state = state,
                 (4, Raw::Bytes(id)) => parent = id,

@@ -55,11 +55,18 @@ pub(crate) fn otel_state(trace_state: &[u8]) -> OtelState {
 
 /// The value of a member of a W3C trace state: the first of that key.
 pub(crate) fn member<'a>(trace_state: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    trace_state.split(|byte| *byte == b',').find_map(|member| {
-        let member = member.trim_ascii();
-        let value = member.strip_prefix(key)?;
-        value.strip_prefix(b"=")
-    })
+    let mut rest = trace_state;
+    loop {
+        let (member, after) = match memchr::memchr(b',', rest) {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+            None => (rest, None),
+        };
+        let value = member.trim_ascii().strip_prefix(key);
+        if let Some(value) = value.and_then(|value| value.strip_prefix(b"=")) {
+            return Some(value);
+        }
+        rest = after?;
+    }
 }
 
 fn hex(digits: &[u8]) -> Option<u64> {

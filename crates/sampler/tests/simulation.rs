@@ -1,5 +1,5 @@
 //! Whole logs against a naive model, with and without restarts.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::panic)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! From the configuration to the plan.
 
-use regex::RegexSetBuilder;
+use regex::bytes::RegexSetBuilder;
 
 use super::keys::{MAX_KEY_BYTES, Question, Test};
 use super::{Between, MAX_LEAVES, Named, Node, Plan, RareTest, RootTest, StateTest, ThresholdTest};
@@ -279,10 +279,10 @@ impl Compiler {
 
     fn texts(&self, block: &StringAttribute) -> Result<Question, ConfigError> {
         if !block.enabled_regex_matching {
-            let texts = block.values.iter().filter(|value| !value.is_empty());
-            return Ok(Question::Text(
-                texts.map(|value| value.as_str().into()).collect(),
-            ));
+            let texts = block.values.iter().map(|value| value.as_bytes().into());
+            let mut texts: Vec<Box<[u8]>> = texts.collect();
+            texts.sort();
+            return Ok(Question::Text(texts));
         }
         RegexSetBuilder::new(&block.values)
             .size_limit(MAX_REGEX_BYTES)

@@ -1,9 +1,7 @@
 //! Which attributes are of interest, and what is asked about their values.
 
-use std::collections::HashSet;
-
 use otlp::view::{KeyValue, Value};
-use regex::RegexSet;
+use regex::bytes::RegexSet;
 
 /// The longest key of interest in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 255;
@@ -19,8 +17,8 @@ pub(crate) struct Test {
 pub(crate) enum Question {
     /// A whole number within these.
     Int(i64, i64),
-    /// One of these texts.
-    Text(HashSet<Box<str>>),
+    /// One of these texts, which are sorted.
+    Text(Vec<Box<[u8]>>),
     /// A text that one of these matches somewhere.
     Pattern(RegexSet),
     /// This truth value.
@@ -29,15 +27,47 @@ pub(crate) enum Question {
     AnyText,
 }
 
+/// A value as far as questions ask about it.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    Int(i64),
+    Bool(bool),
+    Text(&'a [u8]),
+    Other,
+}
+
+impl<'a> Asked<'a> {
+    fn of(attribute: KeyValue<'a>, key_len: usize) -> Self {
+        // At a glance: a text or whole number shorter than 128 bytes, and nothing after it.
+        let body = attribute.body();
+        if let Some([0x12, value_len, value @ ..]) = body.get(2 + key_len..)
+            && usize::from(*value_len) == value.len()
+            && *value_len < 0x80
+            && let [0x0a, text_len, text @ ..] = value
+            && usize::from(*text_len) == text.len()
+        {
+            return Asked::Text(text);
+        }
+        match attribute.value() {
+            Value::Int(number) => Asked::Int(number),
+            Value::Bool(truth) => Asked::Bool(truth),
+            Value::String(text) => Asked::Text(text.as_bytes()),
+            _ => Asked::Other,
+        }
+    }
+}
+
 impl Question {
-    fn answer(&self, value: Value<'_>) -> bool {
+    fn answer(&self, value: Asked<'_>) -> bool {
         match (self, value) {
-            (Question::Int(least, most), Value::Int(number)) => (*least..=*most).contains(&number),
-            (Question::Bool(wanted), Value::Bool(truth)) => *wanted == truth,
-            (_, Value::String("")) => false,
-            (Question::Text(texts), Value::String(text)) => texts.contains(text),
-            (Question::Pattern(patterns), Value::String(text)) => patterns.is_match(text),
-            (Question::AnyText, Value::String(_)) => true,
+            (Question::Int(least, most), Asked::Int(number)) => (*least..=*most).contains(&number),
+            (Question::Bool(wanted), Asked::Bool(truth)) => *wanted == truth,
+            (_, Asked::Text([])) => false,
+            (Question::Text(texts), Asked::Text(text)) => {
+                texts.binary_search_by(|known| (**known).cmp(text)).is_ok()
+            }
+            (Question::Pattern(patterns), Asked::Text(text)) => patterns.is_match(text),
+            (Question::AnyText, Asked::Text(_)) => true,
             _ => false,
         }
     }
@@ -79,9 +109,24 @@ impl Keys {
         self.keys.is_empty()
     }
 
-    /// The bits that an attribute sets.
+    /// The bits that an attribute sets, given the body of its message.
     #[inline]
-    pub(crate) fn bits(&self, attribute: KeyValue<'_>) -> u64 {
+    pub(crate) fn bits(&self, pair: &[u8]) -> u64 {
+        // At a glance: a key of a length that no key of interest has, a short value, and nothing
+        // after it.
+        if let [0x0a, length, rest @ ..] = pair
+            && *length < 0x80
+            && usize::from(self.first[usize::from(*length)]) == self.keys.len()
+            && let Some([0x12, value_len, value @ ..]) = rest.get(usize::from(*length)..)
+            && *value_len < 0x80
+            && usize::from(*value_len) == value.len()
+        {
+            return 0;
+        }
+        self.slow_bits(KeyValue::new(pair))
+    }
+
+    fn slow_bits(&self, attribute: KeyValue<'_>) -> u64 {
         let key = attribute.key_bytes();
         let Some(first) = self.first.get(key.len()) else {
             return 0;
@@ -92,14 +137,14 @@ impl Keys {
                 return 0;
             }
             if **known == *key {
-                return answers(tests, attribute.value());
+                return answers(tests, Asked::of(attribute, key.len()));
             }
         }
         0
     }
 }
 
-fn answers(tests: &[Test], value: Value<'_>) -> u64 {
+fn answers(tests: &[Test], value: Asked<'_>) -> u64 {
     tests
         .iter()
         .filter(|test| test.question.answer(value))

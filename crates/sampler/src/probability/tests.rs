@@ -88,7 +88,7 @@ fn otel_members_are_read_and_malformed_ones_are_missing() {
     };
     assert_eq!(read("ot=th:0"), (None, Some(0)));
     assert_eq!(read("ot=th:8"), (None, Some(1 << 55)));
-    assert_eq!(read("ot=th:fd70a4"), (None, Some(0xfd70_a400_0000_00)));
+    assert_eq!(read("ot=th:fd70a4"), (None, Some(0x00fd_70a4_0000_0000)));
     assert_eq!(
         read("rojo=1, ot=rv:12341234123412;th:c ,congo=2"),
         (Some(0x12_3412_3412_3412), Some(0xc0_0000_0000_0000))

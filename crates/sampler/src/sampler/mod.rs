@@ -4,6 +4,8 @@ mod cut;
 mod known;
 mod restart;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use ident::{Signal, TenantId};
 use journal::Block;

@@ -1,5 +1,5 @@
 //! What the tests share: blocks, spans, a small generator of random numbers.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::expect_used, clippy::panic)]
 
 pub mod model;
 pub mod world;
