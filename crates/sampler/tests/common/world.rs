@@ -138,7 +138,7 @@ fn random_span(
     if random.one_in(3) {
         attributes.push(text(
             "route",
-            *random.pick(&["/a", "/b", "/c/1", "/d", "/ezz", ""]),
+            random.pick::<&str>(&["/a", "/b", "/c/1", "/d", "/ezz", ""]),
         ));
     }
     if random.one_in(4) {
@@ -148,7 +148,7 @@ fn random_span(
         attributes.push(attribute("debug", Value::BoolValue(random.one_in(2))));
     }
     if random.one_in(30) {
-        attributes.push(text("error.type", *random.pick(&["timeout", ""])));
+        attributes.push(text("error.type", random.pick::<&str>(&["timeout", ""])));
     }
     if random.one_in(20) {
         attributes.push(text("incident", "yes"));
