@@ -109,6 +109,12 @@ impl Pass<'_> {
                     rest = after;
                     (u32::from(tag >> 3), Raw::Bytes(body))
                 }
+                [tag @ (0x39 | 0x41), after @ ..] if after.len() >= 8 => {
+                    let (time, after) = after.split_at(8);
+                    rest = after;
+                    let time = time.first_chunk().map(|time| u64::from_le_bytes(*time));
+                    (u32::from(tag >> 3), Raw::Fixed64(time.unwrap_or(0)))
+                }
                 _ => {
                     let mut fields = Fields::new(rest);
                     let Some(field) = fields.next() else { break };

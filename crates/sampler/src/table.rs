@@ -97,8 +97,8 @@ impl Generation {
             let mut equal = zeros(tags ^ (u64::from(tag) * LOW));
             while equal != 0 {
                 let place = group * GROUP + (equal.trailing_zeros() / 8) as usize;
-                let bucket = &self.buckets[place];
-                if bucket[..4] == wanted && is_tenants(bucket[4]) {
+                let [a, b, c, d, entry] = self.buckets[place];
+                if [a, b, c, d] == wanted && is_tenants(entry) {
                     return Some(place as u32);
                 }
                 equal &= equal - 1;
