@@ -5,7 +5,6 @@
 
 mod error;
 mod policies;
-mod time;
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ pub use policies::{
     PolicyType, Probabilistic, Rare, RateAllocation, RateLimiting, RootDuration, SpanCount,
     StatusCode, StatusCodeName, StringAttribute, TraceState,
 };
-pub use time::Time;
+pub use policy::units::Time;
 
 /// Which traces go on to long-term storage. The journal keeps all of them for its window.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
