@@ -52,10 +52,26 @@ pub fn of_profile(profile: &Profile, meter: &Meter) -> CliResult<(SiteGuard, Key
 }
 
 fn policies(redaction: &Redaction) -> CliResult<Policies> {
-    if !redaction.enabled {
+    let mut policies = if redaction.enabled {
+        Policies::new(site_policy(redaction)?)
+    } else {
         tracing::warn!("redaction is off: personal data and secrets are kept as they come");
-        return Ok(Policies::none());
+        Policies::none()
+    };
+    for (tenant, path) in &redaction.tenants {
+        let text = signed_text(path, redaction).map_err(|e| told(Exit::BadInput, &e))?;
+        let name = path.display().to_string();
+        policies
+            .tighten(tenant.0.clone(), &name, &text)
+            .map_err(|error| match error {
+                guard::PoliciesError::Policy(error) => CliError::from(error.into_document_error()),
+                other => told(Exit::BadInput, &other.to_string()),
+            })?;
     }
+    Ok(policies)
+}
+
+fn site_policy(redaction: &Redaction) -> CliResult<Policy> {
     let key = site_key(redaction)?;
     let (name, text) = policy_text(&redaction.policy, redaction)?;
     let beside = Path::new(&redaction.policy)
@@ -73,19 +89,7 @@ fn policies(redaction: &Redaction) -> CliResult<Policies> {
     if let Some(error) = failed.into_inner() {
         return Err(told(Exit::BadInput, &error));
     }
-    let site = site.map_err(|error| CliError::from(error.into_document_error()))?;
-    let mut policies = Policies::new(site);
-    for (tenant, path) in &redaction.tenants {
-        let text = signed_text(path, redaction).map_err(|e| told(Exit::BadInput, &e))?;
-        let name = path.display().to_string();
-        policies
-            .tighten(tenant.0.clone(), &name, &text)
-            .map_err(|error| match error {
-                guard::PoliciesError::Policy(error) => CliError::from(error.into_document_error()),
-                other => told(Exit::BadInput, &other.to_string()),
-            })?;
-    }
-    Ok(policies)
+    site.map_err(|error| CliError::from(error.into_document_error()))
 }
 
 /// The name and the text of the site's policy.
