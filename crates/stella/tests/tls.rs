@@ -167,7 +167,7 @@ fn mutual_tls_from_sender_to_journal() {
 #[test]
 fn revoking_and_renewing_take_effect_on_a_running_gateway() {
     let pki = Pki::new(BINARY);
-    let [good, bad] = ["good", "bad"].map(|name| pki.client(name));
+    let [good, bad] = ["good", "bad"].map(|name| pki.client("acme", name));
     let stella = Stella::start(BINARY, &pki.profile());
     assert!(post(&stella, &pki, &shows(&good)));
     assert!(post(&stella, &pki, &shows(&bad)));

@@ -287,7 +287,7 @@ fn refusals_do_not_repeat_what_was_sent() {
             format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{{field}}}]}}]}}]}}")
         };
         let bodies = [
-            format!("{text}"),
+            (*text).to_owned(),
             format!("{{\"{text}"),
             format!("{{\"{text}\": "),
             format!("{{\"resourceSpans\": \"{text}\"}}"),

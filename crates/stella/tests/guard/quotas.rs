@@ -100,6 +100,9 @@ fn a_day_has_its_bytes() {
     assert_eq!((answers[0].code, answers[1].code), (200, 0), "{answers:?}");
 }
 
+/// Makes a request of attributes.
+type Request<'a> = &'a dyn Fn(Vec<Value>) -> Value;
+
 /// Guarantees: an item with too many attributes, or too large ones, is refused for good (400, 3) at
 /// every place, and the answer says where and how much but repeats nothing.
 #[test]
@@ -116,7 +119,7 @@ fn items_have_their_shape() {
         json!({"resourceMetrics": [{"resource": {"attributes": attributes}, "scopeMetrics": [{"metrics":
             [{"name": "m", "sum": {"dataPoints": [{"asInt": "1"}]}}]}]}]})
     };
-    let cases: [(&str, &dyn Fn(Vec<Value>) -> Value, f64); 3] = [
+    let cases: [(&str, Request<'_>, f64); 3] = [
         ("logs", &record, 2.0),
         ("traces", &span, 1.0),
         ("metrics", &point, 1.0),
