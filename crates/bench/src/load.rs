@@ -45,12 +45,39 @@ pub struct Outcome {
     pub p99_ms: f64,
 }
 
-/// Sends `requests` to `endpoint` (`host:port`), at `per_second` or as fast as they are taken (0),
-/// and prints the [`Outcome`] as JSON.
-///
-/// With a CA, a certificate and its key, over mutual TLS.
-pub fn run(endpoint: &str, requests: u64, per_second: f64, files: Option<[PathBuf; 3]>) {
-    let tls = files.map(|[ca, cert, key]| {
+/// What to send.
+pub struct Plan {
+    /// `host:port`.
+    pub endpoint: String,
+    /// How many.
+    pub requests: u64,
+    /// How many a second; as fast as they are taken if 0.
+    pub per_second: f64,
+    /// The sender's token, where it needs one.
+    pub bearer: Option<String>,
+    /// A CA, a certificate and its key, where it goes over mutual TLS.
+    pub files: Option<[PathBuf; 3]>,
+    /// How long to wait after a refusal.
+    pub pause: Duration,
+}
+
+impl Plan {
+    /// A sender that proves nothing and waits a little where it is refused.
+    pub fn new(endpoint: &str, requests: u64, per_second: f64) -> Self {
+        Plan {
+            endpoint: endpoint.to_owned(),
+            requests,
+            per_second,
+            bearer: None,
+            files: None,
+            pause: Duration::from_millis(50),
+        }
+    }
+}
+
+/// Sends what is planned and prints the [`Outcome`] as JSON.
+pub fn run(plan: Plan) {
+    let tls = plan.files.clone().map(|[ca, cert, key]| {
         let files = ClientFiles {
             ca,
             identity: Some(Identity { cert, key }),
@@ -65,16 +92,12 @@ pub fn run(endpoint: &str, requests: u64, per_second: f64, files: Option<[PathBu
         .build();
     let outcome = runtime
         .expect("a runtime")
-        .block_on(send_all(endpoint, requests, per_second, tls));
+        .block_on(send_all(Arc::new(plan), tls));
     println!("{}", serde_json::to_string(&outcome).expect("JSON"));
 }
 
-async fn send_all(
-    endpoint: &str,
-    requests: u64,
-    per_second: f64,
-    tls: Option<Arc<tls::Client>>,
-) -> Outcome {
+async fn send_all(plan: Arc<Plan>, tls: Option<Arc<tls::Client>>) -> Outcome {
+    let (endpoint, requests) = (plan.endpoint.as_str(), plan.requests);
     let bodies: Arc<Vec<Bytes>> = Arc::new((0..DIFFERENT).map(body).collect());
     let taken = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
@@ -84,15 +107,13 @@ async fn send_all(
             tasks.push((connect(endpoint, tls.as_deref()).await, Vec::new()));
         }
         let (sender, workers) = tasks.last_mut().expect("a connection");
-        let (sender, bodies, taken, uri) = (
+        let (sender, bodies, taken, plan) = (
             sender.clone(),
             Arc::clone(&bodies),
             Arc::clone(&taken),
-            format!("http://{endpoint}{PATH}"),
+            Arc::clone(&plan),
         );
-        workers.push(tokio::spawn(work(
-            sender, bodies, taken, uri, requests, per_second, begun,
-        )));
+        workers.push(tokio::spawn(work(sender, bodies, taken, plan, begun)));
     }
     let (mut millis, mut refused) = (Vec::new(), 0);
     for worker in tasks.into_iter().flat_map(|(_, workers)| workers) {
@@ -148,24 +169,27 @@ async fn work(
     mut sender: Sender,
     bodies: Arc<Vec<Bytes>>,
     taken: Arc<AtomicU64>,
-    uri: String,
-    requests: u64,
-    per_second: f64,
+    plan: Arc<Plan>,
     begun: Instant,
 ) -> (Vec<f64>, u64) {
+    let uri = format!("http://{}{PATH}", plan.endpoint);
     let (mut millis, mut refused) = (Vec::new(), 0);
     loop {
         let at = taken.fetch_add(1, Ordering::Relaxed);
-        if at >= requests {
+        if at >= plan.requests {
             return (millis, refused);
         }
-        if per_second > 0.0 {
-            let due = begun + Duration::from_secs_f64(at as f64 / per_second);
+        if plan.per_second > 0.0 {
+            let due = begun + Duration::from_secs_f64(at as f64 / plan.per_second);
             tokio::time::sleep_until(due.into()).await;
         }
-        let request = Request::post(uri.as_str())
+        let mut request = Request::post(uri.as_str())
             .header("content-type", "application/grpc")
-            .header("te", "trailers")
+            .header("te", "trailers");
+        if let Some(bearer) = &plan.bearer {
+            request = request.header("authorization", format!("Bearer {bearer}"));
+        }
+        let request = request
             .body(Full::new(bodies[(at % DIFFERENT) as usize].clone()))
             .expect("a request");
         let sent = Instant::now();
@@ -182,7 +206,7 @@ async fn work(
             millis.push(sent.elapsed().as_secs_f64() * 1e3);
         } else {
             refused += 1;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(plan.pause).await;
         }
     }
 }

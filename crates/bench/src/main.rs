@@ -14,11 +14,15 @@
 
 mod load;
 mod measure;
+mod neighbours;
 mod report;
 mod runs;
 mod server;
 mod wire;
 
+use std::time::Duration;
+
+use load::Plan;
 use server::Windows;
 
 fn main() {
@@ -28,15 +32,34 @@ fn main() {
         // The reference and the sink are one program: read the bytes and answer.
         ["server"] => server::run(Windows::Gateways),
         ["server", "defaults"] => server::run(Windows::Hypers),
-        ["load", endpoint, requests, per_second, files @ ..] => {
+        ["load", endpoint, requests, per_second] => {
             let requests = requests.parse().expect("a number of requests");
             let per_second = per_second.parse().expect("a rate, or 0");
-            let files = match files {
-                [ca, cert, key] => Some([ca, cert, key].map(|path| path.into())),
-                _ => None,
-            };
-            load::run(endpoint, requests, per_second, files);
+            load::run(Plan::new(endpoint, requests, per_second));
         }
+        ["load", endpoint, requests, per_second, bearer] => {
+            let requests = requests.parse().expect("a number of requests");
+            let per_second = per_second.parse().expect("a rate, or 0");
+            load::run(Plan {
+                bearer: Some((*bearer).to_owned()),
+                ..Plan::new(endpoint, requests, per_second)
+            });
+        }
+        ["load", endpoint, requests, per_second, ca, cert, key] => {
+            let requests = requests.parse().expect("a number of requests");
+            let per_second = per_second.parse().expect("a rate, or 0");
+            load::run(Plan {
+                files: Some([ca, cert, key].map(|path| path.into())),
+                ..Plan::new(endpoint, requests, per_second)
+            });
+        }
+        // Until it is killed, and without a pause where it is refused.
+        ["flood", endpoint, bearer] => load::run(Plan {
+            bearer: Some((*bearer).to_owned()),
+            pause: Duration::ZERO,
+            ..Plan::new(endpoint, u64::MAX, 0.0)
+        }),
+        ["neighbours", stella] => println!("{}", neighbours::measure(stella).row()),
         ["all", stella, collector, page, outage_seconds] => {
             let outage = outage_seconds.parse().expect("a number of seconds");
             let figures = runs::all(stella, collector, outage);

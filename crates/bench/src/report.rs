@@ -46,7 +46,7 @@ pub fn page(figures: &Figures) -> String {
          | a call at half load | p50 {:.2} ms, p99 {:.2} ms | the disk's own append and fdatasync of 64 KiB: p50 {p50:.2} ms, p99 {p99:.2} ms; p99 ÷ p99 = {:.1} |\n\
          | peak memory after {} s with the destination down | {:.0} MB | {:.0} MB at full load before: × {:.2} |\n\
          | process start to first acknowledged request (with the sender's own start) | {:.0} ms | |\n\
-         | the release binary | {:.1} MB | |\n",
+         | the release binary | {:.1} MB | |\n{}\n",
         half.p50_ms,
         half.p99_ms,
         half.p99_ms / p99,
@@ -56,6 +56,7 @@ pub fn page(figures: &Figures) -> String {
         figures.memory_outage_mb / figures.memory_full_mb,
         figures.start_ms,
         figures.binary_mb,
+        figures.neighbours.row(),
     );
     page.push_str(
         "\nA server's flow-control windows decide in how many frames a request comes, and so much of \

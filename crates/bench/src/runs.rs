@@ -13,6 +13,7 @@ use testkit::stella::Stella;
 
 use crate::load::{Outcome, SPANS, request};
 use crate::measure;
+use crate::neighbours::{self, Neighbours};
 use crate::wire::{self, Compared};
 
 /// Requests of a run at full load: two million spans.
@@ -45,6 +46,7 @@ pub struct Figures {
     pub memory_outage_mb: f64,
     pub start_ms: f64,
     pub binary_mb: f64,
+    pub neighbours: Neighbours,
 }
 
 /// Runs everything; `collector` is built but found by the test support itself.
@@ -120,6 +122,8 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     collector.kill();
     full.push(reference("the reference, again", &["defaults"]));
     full.push(reference("the same, again", &[]));
+    eprintln!("measuring: one tenant beside another that floods");
+    let neighbours = neighbours::measure(stella);
     eprintln!("measuring: the wire engine");
     let wire = wire::all(&request());
 
@@ -134,6 +138,7 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         memory_outage_mb,
         start_ms: start_ms(stella),
         binary_mb: Path::new(stella).metadata().expect("the binary").len() as f64 / 1e6,
+        neighbours,
     }
 }
 

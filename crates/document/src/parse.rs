@@ -5,8 +5,9 @@ use serde_saphyr::Error as Yaml;
 
 use crate::Error;
 
-/// The largest text that is read.
-pub const MAX_BYTES: u64 = 1 << 20;
+/// The largest text that is read: a profile of ten thousand tenants, with names and quotas for
+/// each, has a few MiB.
+pub const MAX_BYTES: u64 = 16 << 20;
 
 /// A value that knows where it stands.
 pub type Located<T> = serde_saphyr::Spanned<T>;
@@ -28,7 +29,8 @@ fn place(location: &serde_saphyr::Location) -> Option<(usize, usize)> {
 pub fn parse<T: DeserializeOwned>(what: &str, name: &str, text: &str) -> Result<T, Error> {
     if text.len() as u64 > MAX_BYTES {
         let message = format!("the {what} is larger than {MAX_BYTES} bytes");
-        return Err(Error::whole(name, message, None));
+        let hint = "leave out what is as it would be without".to_owned();
+        return Err(Error::whole(name, message, Some(hint)));
     }
     serde_saphyr::from_str(text).map_err(|error| from_yaml(name, text, &error))
 }

@@ -20,6 +20,7 @@ mod linger;
 mod listener;
 mod metrics;
 mod refusal;
+mod rest;
 mod rpc_status;
 mod server;
 

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Connection, Shared};
 use crate::linger::Linger;
+use crate::rest::Rest;
 use crate::{Limits, Peer, Transport, grpc, http};
 
 /// HTTP/2 flow control: what a sender may have under way of one request and of all on a
@@ -133,6 +134,8 @@ async fn serve_connection<S>(
     let service = service_fn(|request: Request<Incoming>| {
         let under = connection.begin();
         let connection = Arc::clone(connection);
+        let version = request.version();
+        let request = request.map(|body| Rest::new(body, version));
         async move {
             let _under = under;
             Ok::<_, Infallible>(match connection.peer.transport {

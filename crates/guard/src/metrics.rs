@@ -8,6 +8,7 @@ use crate::labels::Labels;
 pub(crate) struct Metrics {
     labels: Labels,
     refused: CounterVec,
+    refused_requests: CounterVec,
     redactions: CounterVec,
     overrides: CounterVec,
     denied: CounterVec,
@@ -28,6 +29,11 @@ impl Metrics {
             refused: meter.counter_vec(
                 "stella_guard_refused_items_total",
                 "Items that were refused or left out for a tenant's limit.",
+                &["tenant", "signal", "reason"],
+            ),
+            refused_requests: meter.counter_vec(
+                "stella_guard_refused_requests_total",
+                "Requests that were refused for a tenant's limit, before or after their items were counted.",
                 &["tenant", "signal", "reason"],
             ),
             redactions: meter.counter_vec(
@@ -52,9 +58,19 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn refuse(&self, tenant: &TenantId, signal: Signal, reason: &str, items: u64) {
+    /// Items of a request that goes on without them.
+    pub(crate) fn leave_out(&self, tenant: &TenantId, signal: Signal, reason: &str, items: u64) {
         let labels = [self.labels.of(tenant), signal.as_str(), reason];
         self.refused.with_label_values(&labels).inc_by(items);
+    }
+
+    /// A whole request. Where it is refused before its items are counted they are 0.
+    pub(crate) fn refuse(&self, tenant: &TenantId, signal: Signal, reason: &str, items: u64) {
+        let labels = [self.labels.of(tenant), signal.as_str(), reason];
+        self.refused_requests.with_label_values(&labels).inc();
+        if items > 0 {
+            self.refused.with_label_values(&labels).inc_by(items);
+        }
     }
 
     pub(crate) fn redacted(&self, tenant: &TenantId, rule: &str, changes: u64) {

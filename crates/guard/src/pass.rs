@@ -11,19 +11,21 @@ use policy::quota::shape::first_violation;
 use policy::quota::{Exceeded, Lease};
 
 use crate::metrics::Claim;
-use crate::site::{Inner, refusal};
+use crate::site::Inner;
 
 pub(crate) struct SitePass {
     inner: Arc<Inner>,
     resolved: Resolved,
+    signal: Signal,
     lease: Lease,
 }
 
 impl SitePass {
-    pub(crate) fn new(inner: Arc<Inner>, resolved: Resolved, lease: Lease) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, resolved: Resolved, signal: Signal, lease: Lease) -> Self {
         SitePass {
             inner,
             resolved,
+            signal,
             lease,
         }
     }
@@ -31,9 +33,7 @@ impl SitePass {
     /// Over a limit: counted with the items where they are known.
     fn exceeded(&self, signal: Signal, items: u64, exceeded: &Exceeded) -> Refusal {
         let tenant = &self.resolved.tenant;
-        let reason = exceeded.limit.as_str();
-        self.inner.metrics.refuse(tenant, signal, reason, items);
-        refusal(exceeded)
+        self.inner.exceeded(tenant, signal, items, exceeded)
     }
 
     /// Leaves out data points of series over the limit: what is left, and how many went.
@@ -53,7 +53,7 @@ impl SitePass {
             !verdict.is_refused(index - 1)
         });
         let metrics = &self.inner.metrics;
-        metrics.refuse(tenant, Signal::Metrics, "series", verdict.refused);
+        metrics.leave_out(tenant, Signal::Metrics, "series", verdict.refused);
         match kept.map_err(|_| malformed())? {
             Edited::Changed => Ok((Bytes::from(out), verdict.refused)),
             Edited::Unchanged => Ok((payload, 0)),
@@ -91,7 +91,7 @@ impl Pass for SitePass {
         let nanos = self.inner.now().nanos;
         self.lease
             .grow(bytes as u64, nanos)
-            .map_err(|exceeded| refusal(&exceeded))
+            .map_err(|exceeded| self.exceeded(self.signal, 0, &exceeded))
     }
 
     fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal> {

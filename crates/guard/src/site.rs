@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use gateway::{Guard, Head, Kind, Pass, Refusal};
 use http::HeaderMap;
-use ident::TenantId;
+use ident::{Signal, TenantId};
 use meter::Meter;
 use policy::identity::config::HeaderName;
 use policy::identity::token::Verifier;
@@ -117,8 +117,9 @@ impl Guard for SiteGuard {
         let lease = inner
             .admission
             .lease(&resolved.tenant, now)
-            .map_err(|exceeded| refusal(&exceeded))?;
-        Ok(Box::new(SitePass::new(Arc::clone(inner), resolved, lease)))
+            .map_err(|exceeded| inner.exceeded(&resolved.tenant, head.signal, 0, &exceeded))?;
+        let inner = Arc::clone(inner);
+        Ok(Box::new(SitePass::new(inner, resolved, head.signal, lease)))
     }
 }
 
@@ -199,12 +200,20 @@ impl Inner {
         };
         Refusal::new(kind, denied.to_sender())
     }
-}
 
-/// What a sender over its limit is told.
-pub(crate) fn refusal(exceeded: &Exceeded) -> Refusal {
-    match exceeded.retry_after {
-        Some(wait) => Refusal::retry(Kind::Busy, exceeded.to_string(), wait),
-        None => Refusal::new(Kind::TooLarge, exceeded.to_string()),
+    /// LOSS-COUNTED: what a sender over its limit is told, counted.
+    pub(crate) fn exceeded(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        items: u64,
+        exceeded: &Exceeded,
+    ) -> Refusal {
+        let reason = exceeded.limit.as_str();
+        self.metrics.refuse(tenant, signal, reason, items);
+        match exceeded.retry_after {
+            Some(wait) => Refusal::retry(Kind::Busy, exceeded.to_string(), wait),
+            None => Refusal::new(Kind::TooLarge, exceeded.to_string()),
+        }
     }
 }

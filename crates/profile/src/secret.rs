@@ -25,10 +25,14 @@ impl fmt::Debug for Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// `${env:NAME}` where `NAME` is not set or not UTF-8.
-    #[error("the environment variable `{0}` is not set (or not UTF-8)")]
+    #[error(
+        "the environment variable `{0}` is not set (or not UTF-8)\nhint: set it for the gateway's process"
+    )]
     Env(String),
     /// `${file:PATH}` that cannot be read.
-    #[error("the secret's file `{path}` cannot be read: {source}")]
+    #[error(
+        "the secret's file `{path}` cannot be read: {source}\nhint: name a file that this user can read"
+    )]
     File {
         /// The path as written.
         path: String,
@@ -36,7 +40,9 @@ pub enum SecretError {
         source: std::io::Error,
     },
     /// `${…}` of a kind that is not known.
-    #[error("a secret is written as its value, as `${{env:NAME}}` or as `${{file:PATH}}`")]
+    #[error(
+        "a secret is written as its value, as `${{env:NAME}}` or as `${{file:PATH}}`\nhint: write it in one of these three ways"
+    )]
     Kind,
 }
 

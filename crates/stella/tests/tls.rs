@@ -9,82 +9,18 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-use tempfile::TempDir;
 use testkit::collector::Collector;
 use testkit::ids::Ids;
 use testkit::load::Sender;
 use testkit::openssl::{Pair, openssl, s_client};
+use testkit::pki::Pki;
 use testkit::stella::Stella;
 use testkit::wait_for;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_stella");
-
-/// A CA that the binary has made.
-struct Pki(TempDir);
-
-impl Pki {
-    fn new() -> Self {
-        let pki = Pki(tempfile::tempdir().unwrap());
-        let names = ["--dns", "localhost", "--ip", "127.0.0.1"];
-        pki.good(&[&["init", "--trust-domain", "site.example"], &names[..]].concat());
-        pki
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(BINARY)
-            .args(["telemetry", "pki"])
-            .args(arguments)
-            .arg("--dir")
-            .arg(self.0.path().join("pki"))
-            .output()
-            .unwrap()
-    }
-
-    fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join("pki").join(name)
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.path("ca.pem")
-    }
-
-    fn server(&self) -> Pair {
-        Pair {
-            cert: self.path("servers/localhost.pem"),
-            key: self.path("servers/localhost.key"),
-        }
-    }
-
-    fn client(&self, name: &str) -> Pair {
-        self.good(&["issue", "client", "--tenant", "acme", "--name", name]);
-        Pair {
-            cert: self.path(&format!("clients/acme/{name}.pem")),
-            key: self.path(&format!("clients/acme/{name}.key")),
-        }
-    }
-
-    /// What a profile says to use it.
-    fn profile(&self) -> String {
-        let server = self.server();
-        format!(
-            "tls:\n  cert: {}\n  key: {}\n  client_ca: {}\n  crl: [{}]\n",
-            server.cert.display(),
-            server.key.display(),
-            self.ca().display(),
-            self.path("ca.crl").display()
-        )
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -175,8 +111,8 @@ fn failures(stella: &Stella, reason: &str) -> u64 {
 /// refused and counted.
 #[test]
 fn mutual_tls_from_sender_to_journal() {
-    let pki = Pki::new();
-    let pair = pki.client("scanner");
+    let pki = Pki::new(BINARY);
+    let pair = pki.client("acme", "scanner");
     let stella = Stella::start(BINARY, &pki.profile());
 
     let endpoint = format!("localhost:{}", stella.at().grpc.port());
@@ -230,8 +166,8 @@ fn mutual_tls_from_sender_to_journal() {
 /// and does not end.
 #[test]
 fn revoking_and_renewing_take_effect_on_a_running_gateway() {
-    let pki = Pki::new();
-    let [good, bad] = ["good", "bad"].map(|name| pki.client(name));
+    let pki = Pki::new(BINARY);
+    let [good, bad] = ["good", "bad"].map(|name| pki.client("acme", name));
     let stella = Stella::start(BINARY, &pki.profile());
     assert!(post(&stella, &pki, &shows(&good)));
     assert!(post(&stella, &pki, &shows(&bad)));
@@ -274,7 +210,7 @@ fn revoking_and_renewing_take_effect_on_a_running_gateway() {
 /// Guarantees: the own ports have TLS where it is enabled for them, and `status` speaks it.
 #[test]
 fn own_ports_have_tls_where_asked_for() {
-    let pki = Pki::new();
+    let pki = Pki::new(BINARY);
     let profile = format!(
         "{}  health: {{ enabled: true, client_auth: off }}\n",
         pki.profile()
@@ -285,7 +221,7 @@ fn own_ports_have_tls_where_asked_for() {
     let status = stella.print(&["status", "--ca", text(&pki.ca())]);
     assert!(status.contains("(TLS)"), "{status}");
     assert!(status.contains("OTLP/HTTP   https://"), "{status}");
-    let other = Pki::new();
+    let other = Pki::new(BINARY);
     let refused = stella.run(&["status", "--ca", text(&other.ca())]);
     assert_eq!(refused.status.code(), Some(5));
     let url = format!("https://localhost:{}/ready", stella.at().health.port());
@@ -307,10 +243,10 @@ fn own_ports_have_tls_where_asked_for() {
 /// enough.
 #[test]
 fn a_destination_over_mutual_tls() {
-    let (pki, wrong) = (Pki::new(), Pki::new());
-    let own = pki.client("gateway");
+    let (pki, wrong) = (Pki::new(BINARY), Pki::new(BINARY));
+    let own = pki.client("acme", "gateway");
     let collector = Collector::writing_over_tls(&pki.server(), &pki.ca());
-    let bundle = pki.0.path().join("trusted.pem");
+    let bundle = pki.folder().join("trusted.pem");
     std::fs::copy(wrong.ca(), &bundle).unwrap();
     let ship = |name: &str, protocol: &str, endpoint: String| {
         format!(
@@ -347,7 +283,7 @@ fn a_destination_over_mutual_tls() {
 /// start; plaintext off loopback stays refused, TLS there does not need a flag.
 #[test]
 fn up_refuses_what_is_not_safe() {
-    let pki = Pki::new();
+    let pki = Pki::new(BINARY);
     let dir = tempfile::tempdir().unwrap();
     let ports = "http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0'";
     let up = |rest: &str, more: &[&str]| {
@@ -386,8 +322,8 @@ fn up_refuses_what_is_not_safe() {
 /// Guarantees: `pki show` tells a person and a program the same, and `pki` exits as documented.
 #[test]
 fn pki_shows_what_there_is() {
-    let pki = Pki::new();
-    let bad = pki.client("bad");
+    let pki = Pki::new(BINARY);
+    let bad = pki.client("acme", "bad");
     pki.good(&[
         "issue", "client", "--tenant", "acme", "--name", "short", "--days", "5",
     ]);

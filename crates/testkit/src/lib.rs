@@ -10,10 +10,15 @@
     reason = "test support fails by panicking"
 )]
 
+pub mod canary;
+pub mod client;
 pub mod collector;
 pub mod ids;
+pub mod jwt;
 pub mod load;
+pub mod messages;
 pub mod openssl;
+pub mod pki;
 pub mod places;
 pub mod process;
 pub mod sdk;

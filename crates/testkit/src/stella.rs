@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::process::Process;
 
 /// Listeners on free ports; put before the rest of a profile.
-const LISTEN: &str = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0' }\n";
+pub const LISTEN: &str = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0' }\n";
 
 /// A gateway and its folder. The folder outlives the process, so that it can be started again.
 pub struct Stella {
@@ -20,6 +20,8 @@ pub struct Stella {
     process: Option<Process>,
     folder: TempDir,
     at: Option<Addresses>,
+    /// More arguments for `up`.
+    arguments: Vec<String>,
 }
 
 /// Where a gateway listens, as it says itself.
@@ -45,6 +47,11 @@ impl Stella {
 
     /// The same with other listeners: `listen` is that line of the profile.
     pub fn start_at(binary: &str, listen: &str, rest: &str) -> Self {
+        Self::start_with(binary, listen, rest, &[])
+    }
+
+    /// The same with more arguments for `up`, as `--log debug`.
+    pub fn start_with(binary: &str, listen: &str, rest: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(
             folder.path().join("profile.yaml"),
@@ -56,6 +63,7 @@ impl Stella {
             folder,
             process: None,
             at: None,
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
         };
         stella.start_again();
         stella
@@ -69,6 +77,7 @@ impl Stella {
             .arg(self.folder().join("profile.yaml"))
             .arg("--data-dir")
             .arg(self.data_dir())
+            .args(&self.arguments)
             .stdout(Stdio::piped());
         let mut process = Process::start(&mut command, self.folder().join("stella.log"));
         let stdout = process.child().stdout.take().expect("its output");
@@ -148,6 +157,18 @@ impl Stella {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder().join("stella.log")).unwrap_or_default()
+    }
+
+    /// The value of one series, as in `stella_x_total{reason="y"}`; 0 if there is none.
+    pub fn series(&self, series: &str) -> f64 {
+        let page = self.page(self.at().metrics, "/metrics");
+        let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+        page.lines().find_map(value).unwrap_or(0.0)
     }
 
     /// The sum of a metric over its labels.

@@ -91,7 +91,16 @@ impl Share {
         })
     }
 
-    fn take(&self, account: &Arc<Account>, bytes: u64, now: u64) -> Result<(), Exceeded> {
+    /// `held` is what the request has already: if it is more than a limit by itself, waiting does
+    /// not help.
+    fn take(
+        &self,
+        account: &Arc<Account>,
+        held: u64,
+        bytes: u64,
+        now: u64,
+    ) -> Result<(), Exceeded> {
+        let whole = held.saturating_add(bytes);
         let mut state = self.state();
         state.expire(now);
         let used = account.used.load(Relaxed);
@@ -99,7 +108,7 @@ impl Share {
         let refuse = |limit, ever| {
             Err(Exceeded {
                 limit,
-                retry_after: (bytes <= ever).then_some(self.retry),
+                retry_after: (whole <= ever).then_some(self.retry),
             })
         };
         if wanted > account.own_limit {
@@ -113,7 +122,7 @@ impl Share {
         };
         let until = now.saturating_add(self.window);
         if state.used.saturating_add(bytes).saturating_add(kept_free) > self.total {
-            if bytes <= self.total {
+            if whole <= self.total {
                 state.expect(account, wanted.min(share), until);
             }
             return refuse(Limit::FairShare, self.total);
@@ -209,7 +218,7 @@ impl Lease {
     /// # Errors
     /// If the tenant is over its own limit or over its share.
     pub fn grow(&mut self, bytes: u64, now: u64) -> Result<(), Exceeded> {
-        self.share.take(&self.account, bytes, now)?;
+        self.share.take(&self.account, self.bytes, bytes, now)?;
         self.bytes += bytes;
         Ok(())
     }

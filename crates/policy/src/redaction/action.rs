@@ -18,10 +18,12 @@ pub struct SiteKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SiteKeyError {
     /// The id is not 1 to 32 of `a`–`z`, `0`–`9` and `-`.
-    #[error("the id of a site key is 1 to 32 of a-z, 0-9 and `-`")]
+    #[error(
+        "the id of a site key is 1 to 32 of a-z, 0-9 and `-`\nhint: name it after the day it was made, as in `2026-11`"
+    )]
     Id,
     /// Fewer than 16 bytes: hashes of it could be guessed.
-    #[error("a site key has at least 16 bytes")]
+    #[error("a site key has at least 16 bytes\nhint: make one with `openssl rand -hex 32`")]
     TooShort,
 }
 

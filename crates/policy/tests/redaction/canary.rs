@@ -1,28 +1,10 @@
 //! A secret in every place of OTLP that can hold one. Upstream's descriptors say where, not ours.
 
-use super::common::dynamic::pool;
-use super::common::put_field;
 use super::{compile, contains, redact};
-use otlp::{Signal, schema};
-use prost_reflect::{Kind, MessageDescriptor};
+use otlp::Signal;
+use testkit::canary::{Leaf, STRUCTURAL, leaves, plant};
 
 const CANARY: &[u8] = b"canary-7f3a9c";
-
-/// Fields of bytes that carry no content, with the reason for each.
-const STRUCTURAL: [(&str, &str); 3] = [
-    (
-        "trace_id",
-        "16 bytes that tie spans together; check refuses another length",
-    ),
-    (
-        "span_id",
-        "8 bytes that tie spans together; check refuses another length",
-    ),
-    (
-        "parent_span_id",
-        "8 bytes that tie spans together; check refuses another length",
-    ),
-];
 
 /// Detects the canary everywhere and in every way.
 const DETECT: &str = "\
@@ -44,67 +26,8 @@ rules:
       entity.type, entity.id_keys, entity.description_keys]
 ";
 
-struct Leaf {
-    /// The numbers of the fields on the way.
-    path: Vec<u32>,
-    name: String,
-    field: String,
-}
-
-/// All fields with strings or bytes that can be reached; messages that nest, twice.
-fn leaves(
-    message: &MessageDescriptor,
-    way: &mut Vec<(String, u32, String)>,
-    found: &mut Vec<Leaf>,
-) {
-    for field in message.fields() {
-        way.push((
-            message.full_name().to_owned(),
-            field.number(),
-            field.name().to_owned(),
-        ));
-        match field.kind() {
-            Kind::String | Kind::Bytes => found.push(Leaf {
-                path: way.iter().map(|(_, number, _)| *number).collect(),
-                name: way
-                    .iter()
-                    .map(|(_, _, name)| name.as_str())
-                    .collect::<Vec<_>>()
-                    .join("."),
-                field: field.name().to_owned(),
-            }),
-            Kind::Message(child) => {
-                let times = way
-                    .iter()
-                    .filter(|(name, _, _)| name == child.full_name())
-                    .count();
-                if times < 2 {
-                    leaves(&child, way, found);
-                }
-            }
-            _ => {}
-        }
-        way.pop();
-    }
-}
-
 fn all_leaves(signal: Signal) -> Vec<Leaf> {
-    let name = schema::request(signal).name;
-    let request = pool().get_message_by_name(name).expect(name);
-    let mut found = Vec::new();
-    leaves(&request, &mut Vec::new(), &mut found);
-    found
-}
-
-/// A request with `leaf` at the end of a path, and nothing else.
-fn plant(path: &[u32], leaf: &[u8]) -> Vec<u8> {
-    let mut body = leaf.to_vec();
-    for &number in path.iter().rev() {
-        let mut outer = Vec::new();
-        put_field(&mut outer, number, &body);
-        body = outer;
-    }
-    body
+    leaves(signal.as_str())
 }
 
 /// Guarantees: REDACT-FIRST. There is no field of OTLP with strings or bytes from which a secret
@@ -192,6 +115,26 @@ fn two_members_of_a_oneof_hide_nothing() {
             for policy in &policies {
                 let (out, _) = redact(policy, Signal::Logs, &wire);
                 assert!(!contains(&out, CANARY));
+            }
+        }
+    }
+}
+
+/// Guarantees: REDACT-FIRST. With each policy that ships, what the default detectors find gets
+/// through from no field, whatever its other rules say about the field.
+#[test]
+fn no_shipped_policy_lets_through_what_is_found() {
+    const ADDRESS: &[u8] = b"canary.person@mail.example-corp.com";
+    for name in ["default", "forensic", "airgap"] {
+        let policy = compile(super::shipped_text(name).expect("it ships"));
+        for signal in Signal::ALL {
+            for leaf in all_leaves(signal)
+                .iter()
+                .filter(|leaf| !leaf.is_structural())
+            {
+                let wire = plant(&leaf.path, &[b"write to ", ADDRESS, b" now"].concat());
+                let (out, _) = redact(&policy, signal, &wire);
+                assert!(!contains(&out, ADDRESS), "{name}: {}", leaf.name);
             }
         }
     }

@@ -11,7 +11,7 @@ use policy::identity::Directory;
 use policy::identity::config::Tokens;
 use policy::identity::token::{Issuer, MAX_JWKS_BYTES, Verifier};
 use policy::quota::Admission;
-use policy::redaction::{SiteKey, shipped};
+use policy::redaction::{Policy, SiteKey, shipped};
 use profile::{Profile, Redaction};
 use tokio_util::sync::CancellationToken;
 
@@ -52,29 +52,38 @@ pub fn of_profile(profile: &Profile, meter: &Meter) -> CliResult<(SiteGuard, Key
 }
 
 fn policies(redaction: &Redaction) -> CliResult<Policies> {
-    if !redaction.enabled {
+    let files = Files::new(
+        Path::new(&redaction.policy),
+        redaction.public_key.as_deref(),
+    )?;
+    let mut policies = if redaction.enabled {
+        Policies::new(site_policy(redaction, &files)?)
+    } else {
         tracing::warn!("redaction is off: personal data and secrets are kept as they come");
-        return Ok(Policies::none());
-    }
-    let key = site_key(redaction)?;
-    let name = redaction.policy.as_str();
-    let files = Files::new(Path::new(name), redaction.public_key.as_deref())?;
-    let text = match shipped(name) {
-        Some(text) => text.to_owned(),
-        None => files.read(Path::new(name))?,
+        Policies::none()
     };
-    let site = files.compile(name, &text, key.as_ref())?;
-    let mut policies = Policies::new(site.map_err(policy_files::wrong)?);
     for (tenant, path) in &redaction.tenants {
         let text = files.read(path)?;
+        let name = path.display().to_string();
         policies
-            .tighten(tenant.0.clone(), &path.display().to_string(), &text)
+            .tighten(tenant.0.clone(), &name, &text)
             .map_err(|error| match error {
                 PoliciesError::Policy(error) => policy_files::wrong(error),
                 other => told(Exit::BadInput, &other.to_string()),
             })?;
     }
     Ok(policies)
+}
+
+fn site_policy(redaction: &Redaction, files: &Files) -> CliResult<Policy> {
+    let key = site_key(redaction)?;
+    let name = redaction.policy.as_str();
+    let text = match shipped(name) {
+        Some(text) => text.to_owned(),
+        None => files.read(Path::new(name))?,
+    };
+    let site = files.compile(name, &text, key.as_ref())?;
+    site.map_err(policy_files::wrong)
 }
 
 fn site_key(redaction: &Redaction) -> CliResult<Option<SiteKey>> {

@@ -1,6 +1,7 @@
 //! `stella telemetry …`: one file a command, and what they share.
 
 pub mod data_dir;
+mod day;
 mod guard;
 pub mod journal;
 mod live;

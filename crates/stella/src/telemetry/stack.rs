@@ -14,7 +14,7 @@ use tls::Keeper;
 
 use super::data_dir::DataDir;
 use super::guard::{self as site_guard, KeySets};
-use super::{tls as files, told};
+use super::{day, tls as files, told};
 use crate::error::{CliError, CliResult, Exit};
 use crate::ops::process::ProcessMetrics;
 use crate::ops::server;
@@ -46,6 +46,7 @@ impl Stack {
         let (journal, recovery) =
             Journal::open(&data.journal(), journal_options(&profile.journal), &meter)
                 .map_err(|error| told(Exit::Failure, &error.to_string()))?;
+        day::count_again(&profile.quotas, &journal, &guard);
         let keeper = Keeper::new(&meter);
         let (shippers, statuses) = shippers(profile, data, &journal, &meter, &keeper)?;
         let config = gateway_config(profile, insecure, &keeper)?;
@@ -245,7 +246,7 @@ fn otlp_config(
     for (header, secret) in &otlp.headers {
         let value = secret.reveal().map_err(|error| {
             let message = format!("the destination `{name}`: the header `{header}`: {error}");
-            CliError::new(Exit::BadInput, message)
+            told(Exit::BadInput, &message)
         })?;
         headers.push((header.clone(), shipper::Secret::new(value)));
     }

@@ -116,10 +116,12 @@ fn a_tenant_has_its_own_limit_too() {
     let small = Arc::new(Account::new(1, 10));
     let mut lease = Lease::new(&share, &small);
     lease.grow(10, 0).unwrap();
-    let refused = lease.grow(1, 0).unwrap_err();
+    let refused = Lease::new(&share, &small).grow(1, 0).unwrap_err();
     assert_eq!(refused.limit, Limit::InFlightBytes);
     assert!(refused.retry_after.is_some());
     assert_eq!(lease.grow(11, 0).unwrap_err().retry_after, None);
+    // It arrives piece by piece and is too large as a whole, so waiting does not help.
+    assert_eq!(lease.grow(1, 0).unwrap_err().retry_after, None);
     assert_eq!(share.used(), (10, 1));
 }
 
