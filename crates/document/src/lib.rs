@@ -11,4 +11,4 @@ mod error;
 mod parse;
 
 pub use error::Error;
-pub use parse::{Located, MAX_BYTES, known, nearest, parse, place_of};
+pub use parse::{Located, MAX_BYTES, known, nearest, parse, parse_within, place_of};

@@ -27,8 +27,21 @@ fn place(location: &serde_saphyr::Location) -> Option<(usize, usize)> {
 /// # Errors
 /// What is wrong first, with its place.
 pub fn parse<T: DeserializeOwned>(what: &str, name: &str, text: &str) -> Result<T, Error> {
-    if text.len() as u64 > MAX_BYTES {
-        let message = format!("the {what} is larger than {MAX_BYTES} bytes");
+    parse_within(MAX_BYTES, what, name, text)
+}
+
+/// The same for a text of at most `max_bytes`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_within<T: DeserializeOwned>(
+    max_bytes: u64,
+    what: &str,
+    name: &str,
+    text: &str,
+) -> Result<T, Error> {
+    if text.len() as u64 > max_bytes {
+        let message = format!("the {what} is larger than {max_bytes} bytes");
         let hint = "leave out what is as it would be without".to_owned();
         return Err(Error::whole(name, message, Some(hint)));
     }

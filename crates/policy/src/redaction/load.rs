@@ -3,6 +3,9 @@
 use super::document::{Document, Mode, RuleText, SitePattern, Unseen, VERSION};
 use super::error::PolicyError;
 
+/// The largest text of a policy.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// The most policies that may extend each other in a row.
 const MAX_CHAIN: usize = 16;
 
@@ -53,7 +56,7 @@ pub(super) struct Joined {
 }
 
 fn read(name: &str, text: &str) -> Result<(Document, Source), PolicyError> {
-    let document: Document = document::parse("policy", name, text)?;
+    let document: Document = document::parse_within(MAX_BYTES, "policy", name, text)?;
     let source = Source {
         name: name.to_owned(),
         text: text.to_owned(),

@@ -220,7 +220,10 @@ fn every_credential_that_is_shown_must_be_good() {
     let stella = Stella::start(BINARY, &profile);
     let with = |header: &str| post(&stella, &pki.ca(), Some(&acme), &["-H", header], "a record").0;
     assert_eq!(with("x-nothing: 1"), 200);
-    assert_eq!(with("authorization: Bearer nonsense"), 401);
+    // Often: over HTTP/2 the answer to a body that is still on its way must arrive each time.
+    for _ in 0..30 {
+        assert_eq!(with("authorization: Bearer nonsense"), 401);
+    }
     assert_eq!(with("authorization: Basic YTpi"), 401);
     let unknown = format!("authorization: {}", super::Holder::new().bearer);
     assert_eq!(with(&unknown), 401);
