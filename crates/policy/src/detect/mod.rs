@@ -2,8 +2,8 @@
 //!
 //! Every string value of every span, log record and metric point passes through
 //! [`Detectors::scan`], so almost all of its time goes into finding nothing. A first look at the
-//! classes of bytes ([`glance`]) dismisses most values; a second pass over the bytes
-//! ([`prefilter`]) says which detectors are worth running on the others.
+//! classes of bytes (`glance`) dismisses most values; a second pass over the bytes
+//! (`prefilter`) says which detectors are worth running on the others.
 //!
 //! Guarantees: no panic and no unsafe, whatever the value; time linear in the value's length; no
 //! allocation but what `found` grows by; ranges lie on character boundaries, are sorted and do
