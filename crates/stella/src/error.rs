@@ -79,6 +79,12 @@ impl CliError {
         self
     }
 
+    /// The same error, where what was wrong came from somewhere else.
+    pub fn exiting(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// Prints the error and says how to exit.
     pub fn report(&self) -> Exit {
         if self.closed {

@@ -55,7 +55,8 @@ fn policies(redaction: &Redaction) -> CliResult<Policies> {
     let files = Files::new(
         Path::new(&redaction.policy),
         redaction.public_key.as_deref(),
-    )?;
+    )
+    .map_err(|error| error.exiting(Exit::BadInput))?;
     let mut policies = if redaction.enabled {
         Policies::new(site_policy(redaction, &files)?)
     } else {

@@ -127,6 +127,7 @@ pub fn limited(file: &Path, most: u64) -> CliResult<Vec<u8>> {
         .map_err(|error| {
             let message = format!("{}: {error}", file.display());
             CliError::new(Exit::BadInput, message)
+                .hint("name a file that this user can read; policies that need none are `default`, `forensic`, `airgap`")
         })?;
     if content.len() as u64 > most {
         let message = format!("{} is larger than {most} bytes", file.display());

@@ -207,9 +207,9 @@ fn signed_policies_alone_are_taken() {
         assert!(errors.contains(&format!("{name}.minisig")), "{errors}");
         assert!(errors.contains("hint: "), "{errors}");
         for (wrong, what) in [
-            (sign(&others, content), "does not fit"),
+            (sign(&others, content), "made with another key"),
             (sign(&ours, &format!("{content} ")), "does not fit"),
-            ("no signature".to_owned(), "not minisign's"),
+            ("no signature".to_owned(), "no minisign signature"),
         ] {
             signature(name, &wrong);
             let (code, errors) = refused(folder.path(), &profile);
