@@ -15,9 +15,11 @@ use crate::format::{
 };
 use crate::seam::Env;
 
-/// So much of a segment stays in the operating system's memory at the most, for readers that are a
-/// little behind; half of it when some was given back.
-const UNCACHE_AT: u64 = 16 << 20;
+/// So much of a segment stays in the operating system's memory, for readers that are a little
+/// behind.
+const CACHED: u64 = 8 << 20;
+/// How much is given back at once: little, as the next commit waits for it.
+const UNCACHE_AT_ONCE: u64 = 1 << 20;
 
 /// A block on its way to the disk.
 pub(crate) struct OutBlock {
@@ -171,9 +173,6 @@ impl ActiveSegment {
             });
         }
         self.len += total as u64;
-        if self.len - self.uncached >= UNCACHE_AT {
-            self.uncache(self.len - UNCACHE_AT / 2);
-        }
         for block in blocks.iter() {
             self.index.add(&block.header);
         }
@@ -208,8 +207,11 @@ impl ActiveSegment {
         Written { headers, lengths }
     }
 
-    /// Hashes what was written.
+    /// Hashes what was written, and lets go of pages: what nobody who waits has to wait for.
     pub(crate) fn absorb(&mut self, written: &Written, blocks: &[OutBlock]) {
+        if self.len - self.uncached >= CACHED + UNCACHE_AT_ONCE {
+            self.uncache(self.len - CACHED);
+        }
         let Some(sha) = &mut self.sha else { return };
         let mut rest = written.headers.as_slice();
         for (block, &length) in blocks.iter().zip(&written.lengths) {
