@@ -33,6 +33,8 @@ pub(crate) struct Committer {
     shared: Arc<Shared>,
     active: Option<ActiveSegment>,
     next_id: u64,
+    /// The number of the segment that was last asked to be made ahead.
+    asked: u64,
 }
 
 /// A block of the batch and who waits for it.
@@ -47,6 +49,7 @@ impl Committer {
             shared,
             active,
             next_id,
+            asked: 0,
         }
     }
 
@@ -80,6 +83,7 @@ impl Committer {
                 if let Some(active) = &mut self.active {
                     active.absorb(&written, &blocks);
                 }
+                self.look_ahead();
             }
             Err(error) => {
                 for waiter in waiters.into_iter().flatten() {
@@ -202,18 +206,8 @@ impl Committer {
             self.retire();
         }
         if self.active.is_none() {
-            let shared = &self.shared;
-            let made = ActiveSegment::create(
-                &shared.env,
-                &shared.dir,
-                self.next_id,
-                shared.now(),
-                shared.sync(),
-            );
-            // A number is never used twice, not even that of a file that could not be made.
-            self.next_id += 1;
-            let made = made?;
-            lock(&shared.catalog).segments.insert(
+            let made = self.make_segment()?;
+            lock(&self.shared.catalog).segments.insert(
                 made.id,
                 Segment::new(State::Active, made.len, made.len, Summary::default()),
             );
@@ -225,6 +219,34 @@ impl Committer {
             kind: std::io::ErrorKind::Other,
             message: Arc::from("no segment"),
         })
+    }
+
+    /// The segment that was made ahead, or a new one.
+    fn make_segment(&mut self) -> Result<ActiveSegment, Trouble> {
+        let shared = &self.shared;
+        let (env, dir, sync) = (&shared.env, &shared.dir, shared.sync());
+        // A number is never used twice, not even that of a file that could not be made.
+        let id = self.next_id;
+        self.next_id += 1;
+        match shared.jobs.take_spare() {
+            Some(spare) if spare.id == id => match spare.begin(env, dir, sync) {
+                Ok(begun) => return Ok(begun),
+                Err(trouble) => tracing::debug!(%trouble, "what was made ahead cannot be begun"),
+            },
+            Some(other) => other.discard(env),
+            None => {}
+        }
+        ActiveSegment::create(env, dir, id, shared.now(), sync)
+    }
+
+    /// Has the next segment made once the active one is half full.
+    fn look_ahead(&mut self) {
+        let half = self.shared.options.segment_limit() / 2;
+        let is_due = self.active.as_ref().is_some_and(|a| a.len >= half);
+        if is_due && self.asked != self.next_id {
+            self.asked = self.next_id;
+            self.shared.jobs.prepare(self.next_id);
+        }
     }
 
     /// Ends the active segment and hands it over for sealing.

@@ -3,6 +3,7 @@
 //! ```text
 //! LOCK                            the holder's process id; locked with flock
 //! segments/00000000000000000001.seg
+//! next                            the header of the segment to come, made ahead; holds no block
 //! cursors/<consumer>.json
 //! quarantine/                     what was set aside, never read again by us
 //! ```
@@ -45,6 +46,11 @@ impl Dir {
 
     pub(crate) fn segment(&self, id: u64) -> PathBuf {
         self.segments().join(format!("{id:020}.seg"))
+    }
+
+    /// Where the next segment is made ahead. Not a segment until it is renamed.
+    pub(crate) fn spare(&self) -> PathBuf {
+        self.root.join("next")
     }
 
     /// Makes what is missing, for this user's eyes alone.

@@ -124,6 +124,8 @@ pub(crate) fn recover(
     let ids = dir
         .segment_ids()
         .map_err(OpenError::io("list", &dir.segments()))?;
+    // What was made ahead and never begun.
+    let _ = fs::remove_file(dir.spare());
     // What an interrupted repair left, which had not yet taken a segment's name.
     for id in &ids {
         let _ = fs::remove_file(dir.segments().join(format!("{id:020}.seg.new")));

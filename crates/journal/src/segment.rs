@@ -76,7 +76,55 @@ impl ActiveSegment {
         now: u64,
         sync: bool,
     ) -> Result<Self, Trouble> {
-        let path = dir.segment(id);
+        let made = Self::make(env, dir.segment(id), id, now, sync)?;
+        if sync && let Err(error) = env.sync_dir(&dir.segments()) {
+            // Nothing refers to it yet. If it stays, the next start removes it.
+            let _ = env.remove(&made.path);
+            return Err(Trouble::new("sync", &made.path, &error));
+        }
+        Ok(made)
+    }
+
+    /// Makes the segment to come under a name that no reader takes for a segment's, so that the
+    /// commit that begins it has less to wait for.
+    pub(crate) fn prepare(
+        env: &Env,
+        dir: &Dir,
+        id: u64,
+        now: u64,
+        sync: bool,
+    ) -> Result<Self, Trouble> {
+        // One that another process has left.
+        let _ = env.remove(&dir.spare());
+        Self::make(env, dir.spare(), id, now, sync)
+    }
+
+    /// Gives a prepared segment its name, durably. Where that fails, the file is gone.
+    pub(crate) fn begin(mut self, env: &Env, dir: &Dir, sync: bool) -> Result<Self, Trouble> {
+        let path = dir.segment(self.id);
+        let named = env
+            .rename(&self.path, &path)
+            .map_err(|e| Trouble::new("name the segment", &path, &e));
+        if let Err(trouble) = named {
+            self.discard(env);
+            return Err(trouble);
+        }
+        self.path = path;
+        if sync && let Err(error) = env.sync_dir(&dir.segments()) {
+            let trouble = Trouble::new("sync", &self.path, &error);
+            self.discard(env);
+            return Err(trouble);
+        }
+        Ok(self)
+    }
+
+    /// Removes a segment that nothing was written to.
+    pub(crate) fn discard(self, env: &Env) {
+        debug_assert!(self.is_empty());
+        let _ = env.remove(&self.path);
+    }
+
+    fn make(env: &Env, path: PathBuf, id: u64, now: u64, sync: bool) -> Result<Self, Trouble> {
         let trouble = |what, error: io::Error| Trouble::new(what, &path, &error);
         let file = env
             .create(&path)
@@ -91,14 +139,10 @@ impl ActiveSegment {
             .write_at(&file, &path, &mut [IoSlice::new(&bytes)], 0)
             .map_err(|e| trouble("write", e))
             .and_then(|()| match sync {
-                true => env
-                    .sync(&file, &path)
-                    .and_then(|()| env.sync_dir(&dir.segments()))
-                    .map_err(|e| trouble("sync", e)),
+                true => env.sync(&file, &path).map_err(|e| trouble("sync", e)),
                 false => Ok(()),
             });
         if let Err(fault) = written {
-            // Nothing refers to it yet. If it stays, the next start removes it.
             let _ = env.remove(&path);
             return Err(fault);
         }

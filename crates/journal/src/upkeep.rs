@@ -1,5 +1,5 @@
-//! The upkeep thread: seals segments, writes cursors, lets old segments leave, sets the gauges.
-//! None of it stands in the way of a commit.
+//! The upkeep thread: makes the next segment ahead, seals segments, writes cursors, lets old
+//! segments leave, sets the gauges. None of it stands in the way of a commit.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,13 +27,40 @@ pub(crate) struct Jobs {
 #[derive(Default)]
 struct Todo {
     seal: Vec<ActiveSegment>,
+    spare: Spare,
     finish: bool,
+}
+
+/// The segment to come.
+#[derive(Default)]
+enum Spare {
+    #[default]
+    None,
+    /// Asked for by its number.
+    Wanted(u64),
+    /// Being made; whoever changes this meanwhile does not want it any more.
+    Making(u64),
+    Ready(Box<ActiveSegment>),
 }
 
 impl Jobs {
     pub(crate) fn seal(&self, segment: ActiveSegment) {
         lock(&self.state).seal.push(segment);
         self.wake.notify_one();
+    }
+
+    /// Asks for the next segment to be made ahead.
+    pub(crate) fn prepare(&self, id: u64) {
+        lock(&self.state).spare = Spare::Wanted(id);
+        self.wake.notify_one();
+    }
+
+    /// The segment that was asked for, if it is there; if not, it is not wanted any more.
+    pub(crate) fn take_spare(&self) -> Option<ActiveSegment> {
+        match std::mem::take(&mut lock(&self.state).spare) {
+            Spare::Ready(segment) => Some(*segment),
+            _ => None,
+        }
     }
 
     /// Seals what is given, writes the cursors and ends the thread.
@@ -46,11 +73,31 @@ impl Jobs {
         let todo = lock(&self.state);
         let (mut todo, _) = self
             .wake
-            .wait_timeout_while(todo, timeout, |t| t.seal.is_empty() && !t.finish)
+            .wait_timeout_while(todo, timeout, |t| {
+                t.seal.is_empty() && !t.finish && !matches!(t.spare, Spare::Wanted(_))
+            })
             .unwrap_or_else(PoisonError::into_inner);
+        let mut spare = Spare::None;
+        if let Spare::Wanted(id) = todo.spare {
+            todo.spare = Spare::Making(id);
+            spare = Spare::Wanted(id);
+        }
         Todo {
             seal: std::mem::take(&mut todo.seal),
+            spare,
             finish: todo.finish,
+        }
+    }
+
+    /// Keeps what was made, if it is still wanted; gives it back if not.
+    fn keep_spare(&self, made: ActiveSegment) -> Option<ActiveSegment> {
+        let mut todo = lock(&self.state);
+        match todo.spare {
+            Spare::Making(id) if id == made.id => {
+                todo.spare = Spare::Ready(Box::new(made));
+                None
+            }
+            _ => Some(made),
         }
     }
 }
@@ -66,6 +113,9 @@ pub(crate) fn run(shared: &Shared) {
     let mut last_cursors = Instant::now();
     loop {
         let todo = shared.jobs.wait(nap);
+        if let Spare::Wanted(id) = todo.spare {
+            prepare(shared, id);
+        }
         let fresh = !todo.seal.is_empty();
         unsealed.extend(todo.seal);
         let tick = last_tick.elapsed() >= TICK;
@@ -75,6 +125,9 @@ pub(crate) fn run(shared: &Shared) {
             unsealed.drain(..excess);
         }
         if todo.finish {
+            if let Some(spare) = shared.jobs.take_spare() {
+                spare.discard(&shared.env);
+            }
             write_cursors(shared);
             set_gauges(shared);
             return;
@@ -89,6 +142,19 @@ pub(crate) fn run(shared: &Shared) {
             retention::expire(shared);
         }
         set_gauges(shared);
+    }
+}
+
+/// A commit that finds no spare makes its segment itself, so trouble here is no trouble.
+fn prepare(shared: &Shared, id: u64) {
+    let made = ActiveSegment::prepare(&shared.env, &shared.dir, id, shared.now(), shared.sync());
+    match made {
+        Ok(made) => {
+            if let Some(unwanted) = shared.jobs.keep_spare(made) {
+                unwanted.discard(&shared.env);
+            }
+        }
+        Err(trouble) => tracing::debug!(%trouble, "the next segment is not made ahead"),
     }
 }
 
