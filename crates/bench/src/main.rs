@@ -12,6 +12,7 @@
     reason = "a measuring program ends where it cannot measure"
 )]
 
+mod half;
 mod load;
 mod measure;
 mod neighbours;
@@ -59,6 +60,7 @@ fn main() {
             pause: Duration::ZERO,
             ..Plan::new(endpoint, u64::MAX, 0.0)
         }),
+        ["half", stella] => println!("{}", runs::half(stella).row()),
         ["neighbours", stella] => println!("{}", neighbours::measure(stella).row()),
         ["all", stella, collector, page, outage_seconds] => {
             let outage = outage_seconds.parse().expect("a number of seconds");

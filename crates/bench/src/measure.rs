@@ -1,9 +1,5 @@
 //! What the operating system says of a process: `/proc/<pid>/stat` and `status` (proc(5)).
 
-use std::fs::File;
-use std::io::Write;
-use std::time::Instant;
-
 /// Clock ticks a second in `/proc`: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
 
@@ -33,22 +29,6 @@ pub fn memory_mb(pid: u32) -> (f64, f64) {
             / 1e6
     };
     (of("VmRSS:"), of("VmHWM:"))
-}
-
-/// The disk's own time for an append of `bytes` and `fdatasync`, in milliseconds: (p50, p99).
-pub fn fdatasync_ms(folder: &std::path::Path, bytes: usize) -> (f64, f64) {
-    let mut file = File::create(folder.join("fdatasync")).expect("a file");
-    let content: Vec<u8> = (0..bytes).map(|at| (at * 31 % 251) as u8).collect();
-    let mut times: Vec<f64> = (0..500)
-        .map(|_| {
-            let begun = Instant::now();
-            file.write_all(&content).expect("written");
-            file.sync_data().expect("synced");
-            begun.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], times[times.len() * 99 / 100])
 }
 
 /// The machine, for the page's head.

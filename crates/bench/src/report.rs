@@ -38,18 +38,13 @@ pub fn page(figures: &Figures) -> String {
             row.peak_mb
         );
     }
-    let (p50, p99) = figures.fdatasync;
-    let half = &figures.half;
     let _ = write!(
         page,
-        "\n| what | measured | against |\n|---|---|---|\n\
-         | a call at half load | p50 {:.2} ms, p99 {:.2} ms | the disk's own append and fdatasync of 64 KiB: p50 {p50:.2} ms, p99 {p99:.2} ms; p99 ÷ p99 = {:.1} |\n\
+        "\n| what | measured | against |\n|---|---|---|\n{}\n\
          | peak memory after {} s with the destination down | {:.0} MB | {:.0} MB at full load before: × {:.2} |\n\
          | process start to first acknowledged request (with the sender's own start) | {:.0} ms | |\n\
          | the release binary | {:.1} MB | |\n{}\n",
-        half.p50_ms,
-        half.p99_ms,
-        half.p99_ms / p99,
+        figures.half.row(),
         figures.outage_seconds,
         figures.memory_outage_mb,
         figures.memory_full_mb,

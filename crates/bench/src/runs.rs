@@ -11,6 +11,7 @@ use testkit::collector::Collector;
 use testkit::openssl::{Authority, Wanted};
 use testkit::stella::Stella;
 
+use crate::half::{self, Half};
 use crate::load::{Outcome, SPANS, request};
 use crate::measure;
 use crate::neighbours::{self, Neighbours};
@@ -20,8 +21,6 @@ use crate::wire::{self, Compared};
 const REQUESTS: u64 = 4000;
 /// Requests before, not measured.
 const WARM_UP: u64 = 300;
-/// What a block of one request takes on the disk, for the disk's own measure.
-const BLOCK_BYTES: usize = 64 << 10;
 
 const REFERENCE: &str = "reference: bare hyper HTTP/2 server as it comes, reads and answers";
 
@@ -39,8 +38,7 @@ pub struct Figures {
     pub full: Vec<Full>,
     pub wire: Vec<Compared>,
     pub request_bytes: f64,
-    pub half: Outcome,
-    pub fdatasync: (f64, f64),
+    pub half: Half,
     pub memory_full_mb: f64,
     pub outage_seconds: u64,
     pub memory_outage_mb: f64,
@@ -79,8 +77,11 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
 
     eprintln!("measuring: half load");
     let addr = gateway.at().grpc.to_string();
-    let half = load(&addr, REQUESTS / 2, throughput / 2.0, None);
-    let fdatasync = measure::fdatasync_ms(gateway.folder(), BLOCK_BYTES);
+    let half = half::measure(
+        gateway.folder(),
+        throughput / 2.0,
+        |requests, per_second| load(&addr, requests, per_second, None),
+    );
 
     eprintln!("measuring: {outage_seconds} s with the destination down");
     drop(sink);
@@ -132,7 +133,6 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         wire,
         request_bytes,
         half,
-        fdatasync,
         memory_full_mb,
         outage_seconds,
         memory_outage_mb,
@@ -140,6 +140,20 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         binary_mb: Path::new(stella).metadata().expect("the binary").len() as f64 / 1e6,
         neighbours,
     }
+}
+
+/// Half load alone, for who works on it.
+pub fn half(stella: &str) -> Half {
+    let sink = Server::start(&[]);
+    let gateway = start(stella, &sink.addr, OPEN);
+    let addr = gateway.at().grpc.to_string();
+    load(&addr, WARM_UP, 0.0, None);
+    let full = load(&addr, REQUESTS, 0.0, None);
+    shipped(&gateway);
+    let per_second = full.acknowledged as f64 / full.seconds / 2.0;
+    half::measure(gateway.folder(), per_second, |requests, per_second| {
+        load(&addr, requests, per_second, None)
+    })
 }
 
 /// CPU seconds of `pid` while the load is sent, what is shipped a little later included.
