@@ -75,7 +75,7 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             pending_bytes: 32 << 20,
             max_record_bytes: 32 << 20,
-            cursor_interval: Duration::from_millis(200),
+            cursor_interval: Duration::from_secs(1),
         }
     }
 }
