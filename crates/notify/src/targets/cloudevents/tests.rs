@@ -1,0 +1,1 @@
+//! What only this target has; what all must survive stands in `conformance`.
