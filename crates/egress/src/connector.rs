@@ -99,7 +99,10 @@ impl Connector {
         port: u16,
         tls: &tls::Client,
     ) -> Result<Stream, ConnectError> {
-        self.connect(host, port).await?.upgrade(host, port, tls).await
+        self.connect(host, port)
+            .await?
+            .upgrade(host, port, tls)
+            .await
     }
 
     async fn open_socket(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
