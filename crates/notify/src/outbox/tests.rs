@@ -492,3 +492,54 @@ fn a_clock_that_goes_back_does_little() {
     let now = u64::try_from(outbox.inner.now().as_millisecond()).unwrap();
     assert!(until <= now + 3_600_000);
 }
+
+/// Guarantees: what version 1 of the format has written is read, and what is written today is the
+/// same bytes.
+#[test]
+fn the_golden_outbox_opens() {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let (from, to) = (entry.path(), to.join(entry.file_name()));
+            match from.is_dir() {
+                true => copy(&from, &to),
+                false => drop(std::fs::copy(from, to).unwrap()),
+            }
+        }
+    }
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let folder = tempfile::tempdir().unwrap();
+    copy(&golden, folder.path());
+    let listing = list(folder.path()).unwrap();
+    assert_eq!(
+        (listing.pending.len(), listing.dead.len(), listing.damaged),
+        (1, 1, 0)
+    );
+    for (place, listed) in [("pending", &listing.pending[0]), ("dead", &listing.dead[0])] {
+        let name = entry::FileName {
+            number: listed.number,
+            digest: listed.entry.event.digest(),
+        };
+        let file = golden.join(place).join("oncall").join(name.to_string());
+        assert_eq!(listed.entry.encode().unwrap(), std::fs::read(file).unwrap());
+    }
+    let targets = [(
+        TargetName::parse("oncall").unwrap(),
+        vec![Pattern::parse("*").unwrap()],
+    )];
+    let metrics = Metrics::new(&Meter::new());
+    let outbox = Outbox::open(folder.path(), &targets, &Limits::default(), &metrics).unwrap();
+    for known in ["inc-6.closed", "inc-7.opened", "inc-7.extended.1"] {
+        assert_eq!(
+            outbox.put(&event(known, "inc-7")).unwrap().known,
+            1,
+            "{known}"
+        );
+    }
+    assert_eq!(outbox.inner.revive(&Which::All).unwrap(), 1);
+    let again = outbox.put(&event("inc-7.closed", "inc-7")).unwrap();
+    assert_eq!(again.queued, 1);
+    let newest = list(folder.path()).unwrap().pending;
+    assert_eq!(newest.last().unwrap().number, 4, "numbers go on");
+}
