@@ -1,5 +1,11 @@
 //! Notifications with the real binary: the outbox of a gateway that is killed, and the commands.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
