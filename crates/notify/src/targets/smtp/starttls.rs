@@ -1,7 +1,7 @@
 //! STARTTLS (RFC 3207), up to where TLS begins: greeting, EHLO, STARTTLS.
 
+use core::net::SocketAddr;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
