@@ -26,6 +26,9 @@ pub fn setup(context: &Context) -> Outcome {
             Tool::Collector => once(&dir, "the upstream Collector (some minutes)", || {
                 collector(context, tool, &dir)
             })?,
+            Tool::Alertmanager => once(&dir, "Alertmanager (a minute or two)", || {
+                alertmanager(context, tool, &dir)
+            })?,
             Tool::SdkPython => once(&dir, "the OpenTelemetry SDK for Python", || {
                 sdk_python(context, &dir)
             })?,
@@ -92,20 +95,34 @@ fn cargo_deny(context: &Context) -> Outcome {
 
 fn collector(context: &Context, tool: Tool, dir: &Path) -> Outcome {
     copy_pins(context, tool, dir, "tests/servers/collector")?;
-    let go = |program: PathBuf| {
-        let mut command = Command::new(program);
-        command
-            .current_dir(dir)
-            .env("GOTOOLCHAIN", "local")
-            .env("GOFLAGS", "-mod=mod -modcacherw -buildvcs=false")
-            .env("GOBIN", dir.join("bin"))
-            .env("GOMODCACHE", context.cache.join("go/mod"))
-            .env("GOCACHE", context.cache.join("go/build"));
-        command
-    };
-    run_quietly(go("go".into()).args(["install", BUILDER]))?;
-    run_quietly(go(dir.join("bin/builder")).args(["--config", "manifest.yaml"]))?;
+    run_quietly(go(context, dir, "go".into()).args(["install", BUILDER]))?;
+    let builder = dir.join("bin/builder");
+    run_quietly(go(context, dir, builder).args(["--config", "manifest.yaml"]))?;
     Ok(())
+}
+
+/// Its pin is the one line that `go install` takes. Later versions embed a web page that their
+/// modules do not hold.
+fn alertmanager(context: &Context, tool: Tool, dir: &Path) -> Outcome {
+    copy_pins(context, tool, dir, "tests/servers/alertmanager")?;
+    let pin = dir.join("version");
+    let version =
+        fs::read_to_string(&pin).map_err(|error| format!("{}: {error}", pin.display()))?;
+    run_quietly(go(context, dir, "go".into()).args(["install", version.trim()]))?;
+    Ok(())
+}
+
+/// Go, or a program that runs it, with modules and builds in the cache.
+fn go(context: &Context, dir: &Path, program: PathBuf) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(dir)
+        .env("GOTOOLCHAIN", "local")
+        .env("GOFLAGS", "-mod=mod -modcacherw -buildvcs=false")
+        .env("GOBIN", dir.join("bin"))
+        .env("GOMODCACHE", context.cache.join("go/mod"))
+        .env("GOCACHE", context.cache.join("go/build"));
+    command
 }
 
 fn sdk_python(context: &Context, dir: &Path) -> Outcome {

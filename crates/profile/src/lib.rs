@@ -12,6 +12,7 @@ mod journal;
 mod limits;
 mod listen;
 mod load;
+mod notify;
 mod redaction;
 mod secret;
 mod ship;
@@ -22,6 +23,10 @@ pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use load::{load, parse};
+pub use notify::{
+    CloudEventsMode, Notify, NotifyAlertmanager, NotifyCloudEvents, NotifyCommand, NotifyFile,
+    NotifyLimits, NotifySmtp, NotifyTarget, NotifyTemplate, NotifyWebhook, SmtpSecurity,
+};
 pub use policy::identity::Identity;
 pub use policy::quota::Quotas;
 pub use policy::units::{Bytes, Time};
@@ -57,6 +62,8 @@ pub struct Profile {
     pub journal: Journal,
     /// Where the journal is shipped to. Each destination has its own durable cursor.
     pub ship: Vec<Ship>,
+    /// Who is told of incidents.
+    pub notify: Notify,
 }
 
 /// The profile's JSON Schema, from which its reference is written.

@@ -91,6 +91,10 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
         let (at, hint) = (place_of(text, "tls:"), Some(hint.to_owned()));
         return Err(Error::at(name, text, at, 3, message, hint));
     }
+    if let Err((message, hint, at)) = profile.notify.check() {
+        let at = at.unwrap_or_else(|| place_of(text, "notify:"));
+        return Err(Error::at(name, text, at, 1, message, Some(hint.to_owned())));
+    }
     let journal = &profile.journal;
     let smallest = 2 * journal.segment_bytes.0;
     if !((1 << 20)..=(4 << 30)).contains(&journal.segment_bytes.0) {

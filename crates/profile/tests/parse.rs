@@ -219,3 +219,53 @@ fn credentials_in_an_endpoint_are_refused_and_not_shown() {
     assert!(error.to_string().contains("credentials"), "{error}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }
+
+/// Guarantees: a wrong target of notifications is answered with its place and what would be right.
+#[test]
+fn notification_targets_are_checked() {
+    let file = "file: { path: /x }";
+    for (target, line, words) in [
+        ("{ name: a }", 3, "not exactly one thing"),
+        (
+            "{ name: a, file: { path: /x }, command: { run: [/x] } }",
+            3,
+            "not exactly one thing",
+        ),
+        (&format!("{{ name: Bad, {file} }}"), 3, "not a name"),
+        (
+            &format!("{{ name: a, events: [], {file} }}"),
+            3,
+            "told of nothing",
+        ),
+        (
+            &format!("{{ name: a, events: ['stella.*x'], {file} }}"),
+            3,
+            "no type of event",
+        ),
+        (
+            &format!("{{ name: a, {file} }}\n    - {{ name: a, {file} }}"),
+            4,
+            "two targets",
+        ),
+        (
+            "{ name: a, smtp: { host: h, from: f, to: [t] } }",
+            3,
+            "names no CA",
+        ),
+        (
+            "{ name: a, smtp: { host: h, from: f, to: [t], insecure: true, user: u } }",
+            3,
+            "without a password",
+        ),
+        ("{ name: a, webhok: {} }", 3, "unknown key"),
+    ] {
+        let text = format!("notify:\n  targets:\n    - {target}\n");
+        let error = parse("site.yaml", &text).unwrap_err();
+        assert!(error.to_string().contains(words), "{target}: {error}");
+        let place = error.line_and_column().map(|(line, _)| line);
+        assert_eq!(place, Some(line), "{target}: {error}");
+    }
+    let text = format!("notify: {{ targets: [{{ name: a, {file} }}] }}");
+    let profile = parse("site.yaml", &text).unwrap();
+    assert_eq!(profile.notify.targets[0].name.value.as_str(), "a");
+}

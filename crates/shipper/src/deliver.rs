@@ -15,8 +15,8 @@ use crate::dead_letter::{DeadLetters, PutAside};
 use crate::destination::{Accepted, Class, Destination, Failure};
 use crate::metrics::Metrics;
 use crate::narrow::{Narrowed, Narrowing};
-use crate::retry::{Backoff, Retry};
 use crate::status::StatusHandle;
+use egress::{Backoff, Retry};
 
 /// What the deliveries of one shipper share.
 pub(crate) struct Context {

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use egress::one_line;
+
 use crate::batch::Batch;
 
 /// A future in a box, for the seam.
@@ -61,11 +63,6 @@ pub(crate) struct Failure {
     pub message: String,
 }
 
-/// The longest message kept of an answer.
-const MAX_MESSAGE_BYTES: usize = 512;
-/// What a message ends in that was cut short.
-pub(crate) const CUT: char = '…';
-
 impl Failure {
     pub(crate) fn new(class: Class, code: impl Into<String>, message: &str) -> Self {
         Failure {
@@ -87,29 +84,9 @@ impl Failure {
     }
 }
 
-/// The beginning of `text` without control characters.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    for char in text.chars() {
-        if line.len() + char.len_utf8() > MAX_MESSAGE_BYTES {
-            line.push(CUT);
-            break;
-        }
-        line.push(if char.is_control() { ' ' } else { char });
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn messages_are_short_and_on_one_line() {
-        let line = one_line(&format!("a\nb\u{1b}[31m{}", "é".repeat(1000)));
-        assert!(line.starts_with("a b [31mé"));
-        assert!(line.len() <= MAX_MESSAGE_BYTES + CUT.len_utf8());
-    }
 
     #[test]
     fn what_may_quote_data_stays_out_of_logs() {

@@ -10,7 +10,7 @@
 //!   journal.
 //! - **LOSS-COUNTED**: what a destination rejects, and what no longer fits into the dead letters,
 //!   is counted in `stella_items_lost_total`. Nothing else is ever given up.
-//! - **SEALED-EGRESS**: every socket is opened by [`Connector`].
+//! - **SEALED-EGRESS**: every socket is opened by [`Connector`], which is `egress`'s.
 //! - A refusal that is about the data is narrowed down to the items at fault; they alone are put
 //!   aside in a readable dead-letter file, and the rest goes on.
 //!
@@ -31,7 +31,6 @@ mod breaker;
 mod config;
 #[cfg(test)]
 mod conformance;
-mod connector;
 mod dead_letter;
 mod deliver;
 mod destination;
@@ -41,15 +40,11 @@ mod ledger;
 mod metrics;
 mod narrow;
 pub mod otlp;
-mod retry;
-mod secret;
 mod shipper;
 mod status;
 
 pub use config::{Config, ConfigError, DeadLetterConfig, DestinationConfig};
-pub use connector::{ConnectError, Connector, Seal, Stream};
+pub use egress::{ConnectError, Connector, Retry, Seal, Secret, Stream};
 pub use metrics::Metrics;
-pub use retry::Retry;
-pub use secret::Secret;
 pub use shipper::Shipper;
 pub use status::{BreakerState, Status, StatusHandle};

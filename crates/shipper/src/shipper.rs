@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::breaker::Gate;
 use crate::config::{Config, ConfigError, DestinationConfig};
-use crate::connector::Connector;
 use crate::dead_letter::DeadLetters;
 use crate::deliver::Context;
 use crate::destination::Destination;
 use crate::metrics::Metrics;
 use crate::status::{Status, StatusHandle};
 use crate::{file, otlp};
+use egress::Connector;
 use run::Run;
 
 /// Carries the journal to one destination.

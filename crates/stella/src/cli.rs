@@ -1,5 +1,6 @@
 //! The command line's shape. What each command does stands in `telemetry`.
 
+pub mod notify;
 pub mod pki;
 pub mod redact;
 pub mod token;
@@ -53,6 +54,9 @@ enum Telemetry {
     /// Try redaction policies: what they change, what is likely wrong with them, what applies.
     #[command(subcommand)]
     Redact(redact::Redact),
+    /// Look after notifications: what waits, what was given up, whether targets are reached.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Make tokens for senders.
     #[command(subcommand)]
     Token(token::Token),
@@ -253,6 +257,7 @@ impl Stella {
             }
             Command::Telemetry(Telemetry::Pki(command)) => telemetry::pki::run(&command),
             Command::Telemetry(Telemetry::Redact(command)) => telemetry::redact::run(&command),
+            Command::Telemetry(Telemetry::Notify(command)) => telemetry::notify::run(&command),
             Command::Telemetry(Telemetry::Token(command)) => telemetry::token::run(&command),
             Command::Reference { page } => reference::run(page),
         }

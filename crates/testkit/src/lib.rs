@@ -10,12 +10,14 @@
     reason = "test support fails by panicking"
 )]
 
+pub mod alertmanager;
 pub mod canary;
 pub mod client;
 pub mod collector;
 pub mod ids;
 pub mod jwt;
 pub mod load;
+pub mod mail;
 pub mod messages;
 pub mod openssl;
 pub mod pki;

@@ -19,7 +19,9 @@ pub const DONE: &str = ".complete";
 pub enum Tool {
     /// The upstream OpenTelemetry Collector.
     Collector,
-    /// A virtual environment with the OpenTelemetry SDK for Python.
+    /// Prometheus' Alertmanager.
+    Alertmanager,
+    /// A virtual environment with the OpenTelemetry SDK for Python, and a mail server.
     SdkPython,
     /// A `node_modules` with the OpenTelemetry SDK for Node.js.
     SdkJs,
@@ -27,11 +29,17 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool.
-    pub const ALL: [Tool; 3] = [Tool::Collector, Tool::SdkPython, Tool::SdkJs];
+    pub const ALL: [Tool; 4] = [
+        Tool::Collector,
+        Tool::Alertmanager,
+        Tool::SdkPython,
+        Tool::SdkJs,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Tool::Collector => "collector",
+            Tool::Alertmanager => "alertmanager",
             Tool::SdkPython => "sdk-python",
             Tool::SdkJs => "sdk-js",
         }
@@ -45,6 +53,7 @@ impl Tool {
                 "tests/servers/collector/otlpencodingextension/go.mod",
                 "tests/servers/collector/otlpencodingextension/doc.go",
             ],
+            Tool::Alertmanager => &["tests/servers/alertmanager/version"],
             Tool::SdkPython => &["tests/sdk/python/requirements.txt"],
             Tool::SdkJs => &[
                 "tests/sdk/js/package.json",
@@ -57,6 +66,7 @@ impl Tool {
     pub fn entry(self) -> &'static str {
         match self {
             Tool::Collector => "out/otelcol",
+            Tool::Alertmanager => "bin/alertmanager",
             Tool::SdkPython => "bin/python",
             Tool::SdkJs => "",
         }

@@ -52,6 +52,8 @@ pub enum Alpn {
     Http1,
     /// Either; a listener's choice is HTTP/2.
     Either,
+    /// What has no name in ALPN, such as SMTP.
+    None,
 }
 
 impl Alpn {
@@ -61,6 +63,7 @@ impl Alpn {
             Alpn::H2 => vec![h2],
             Alpn::Http1 => vec![http1],
             Alpn::Either => vec![h2, http1],
+            Alpn::None => Vec::new(),
         }
     }
 }

@@ -9,13 +9,15 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use egress::http::retry_after;
+use egress::one_line;
 use http::StatusCode;
 use http::header::{self, HeaderMap};
 use ident::Signal;
 use otlp::wire::{Fields, Raw};
 
 use super::encode::PREFIX_BYTES;
-use crate::destination::{Accepted, Class, Failure, one_line};
+use crate::destination::{Accepted, Class, Failure};
 
 type Verdict = Result<Accepted, Failure>;
 
@@ -259,16 +261,6 @@ fn retry_info(details: &[u8]) -> Option<Duration> {
         }
     }
     Some(Duration::from_secs(seconds).saturating_add(Duration::from_nanos(u64::from(nanos))))
-}
-
-/// `Retry-After`: seconds, or a date in one of HTTP's three forms.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// gRPC's `grpc-message`: UTF-8 with percent encoding.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egress::{Place, PlaceError, authority, shown};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use ident::Signal;
@@ -206,13 +207,9 @@ fn is_ours(name: &HeaderName) -> bool {
 /// Where requests of one signal go. Its path may hold a secret.
 #[derive(Clone)]
 pub(super) struct Target {
-    /// Without brackets, for connecting.
-    pub host: String,
-    pub port: u16,
-    pub authority: String,
+    pub place: Place,
     pub path: PathAndQuery,
     pub headers: HeaderMap,
-    pub tls: Option<Arc<tls::Client>>,
 }
 
 impl Target {
@@ -222,39 +219,16 @@ impl Target {
         headers: HeaderMap,
         tls: Option<Arc<tls::Client>>,
     ) -> Result<Target, ConfigError> {
-        match (url.scheme(), &tls) {
-            ("http", None) | ("https", Some(_)) => {}
-            ("https", None) => return Err(ConfigError::NoCa { url: shown(url) }),
-            // Never in the clear what was meant to be encrypted.
-            ("http", Some(_)) => return Err(wrong(url, "has `tls`, but is not https://")),
-            _ => return Err(wrong(url, "is neither http:// nor https://")),
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong(url, "holds credentials, which belong into `headers`"));
-        }
-        let host = match url.host() {
-            Some(url::Host::Domain(name)) => name.to_owned(),
-            Some(url::Host::Ipv4(address)) => address.to_string(),
-            Some(url::Host::Ipv6(address)) => address.to_string(),
-            None => return Err(wrong(url, "names no host")),
-        };
+        let place = Place::of(url, tls).map_err(|error| match error {
+            PlaceError::NoCa => ConfigError::NoCa { url: shown(url) },
+            PlaceError::Url(what) => wrong(url, what),
+        })?;
         let path = PathAndQuery::try_from(path).map_err(|_| wrong(url, "has a bad path"))?;
         Ok(Target {
-            host,
-            port: url.port_or_known_default().unwrap_or(80),
-            authority: authority(url),
+            place,
             path,
             headers,
-            tls,
         })
-    }
-}
-
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
     }
 }
 
@@ -263,14 +237,4 @@ fn wrong(url: &Url, what: &'static str) -> ConfigError {
         url: shown(url),
         what,
     }
-}
-
-/// The URL without what may be a secret.
-fn shown(url: &Url) -> Url {
-    let mut url = url.clone();
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url
 }

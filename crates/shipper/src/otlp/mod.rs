@@ -20,10 +20,11 @@ pub use sender::{Receipt, SendError, Sender};
 use crate::Secret;
 use crate::batch::Batch;
 use crate::config::ConfigError;
-use crate::connector::{ConnectError, Connector};
 use crate::destination::{Accepted, Answering, Class, Destination, Failure};
-use client::{Answer, Client, ClientError};
+use client::{Client, ClientError};
 use config::Target;
+use egress::http::Answer;
+use egress::{ConnectError, Connector};
 
 /// Requests from this size on are compressed away from the threads that serve sockets.
 const LARGE: usize = 32 << 10;
@@ -50,13 +51,13 @@ impl Otlp {
         let mut clients: Vec<(String, Arc<Client>)> = Vec::new();
         let mut route = |signal| {
             let target = config.target(signal)?;
-            let known = clients.iter().find(|(to, _)| *to == target.authority);
+            let known = clients.iter().find(|(to, _)| *to == target.place.authority);
             let client = match known {
                 Some((_, client)) => Arc::clone(client),
                 None => {
                     let client = Client::new(connector.clone(), &target, config.protocol);
                     let client = Arc::new(client);
-                    clients.push((target.authority.clone(), Arc::clone(&client)));
+                    clients.push((target.place.authority.clone(), Arc::clone(&client)));
                     client
                 }
             };

@@ -9,8 +9,8 @@ use journal::Position;
 use super::{Config, Otlp};
 use crate::batch::{Batch, Chunk};
 use crate::config::ConfigError;
-use crate::connector::Connector;
 use crate::destination::{Class, Destination};
+use egress::Connector;
 
 /// Sends single requests to an OTLP receiver.
 pub struct Sender(Otlp);

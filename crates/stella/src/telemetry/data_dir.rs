@@ -73,6 +73,11 @@ impl DataDir {
         self.0.join("dead-letters")
     }
 
+    /// Where events wait that somebody is to be told of.
+    pub fn notify(&self) -> PathBuf {
+        self.0.join("notify")
+    }
+
     fn note(&self) -> PathBuf {
         self.0.join("gateway.json")
     }

@@ -5,6 +5,7 @@ mod day;
 mod guard;
 pub mod journal;
 mod live;
+pub mod notify;
 mod otlp_file;
 pub mod pki;
 mod policy_files;

@@ -14,6 +14,7 @@ use tls::Keeper;
 
 use super::data_dir::DataDir;
 use super::guard::{self as site_guard, KeySets};
+use super::notify::{self, Notify};
 use super::{day, tls as files, told};
 use crate::error::{CliError, CliResult, Exit};
 use crate::ops::process::ProcessMetrics;
@@ -33,6 +34,7 @@ pub struct Stack {
     pub metrics: server::Port,
     pub health: server::Port,
     pub keeper: Keeper,
+    pub notify: Option<Notify>,
 }
 
 impl Stack {
@@ -48,7 +50,9 @@ impl Stack {
                 .map_err(|error| told(Exit::Failure, &error.to_string()))?;
         day::count_again(&profile.quotas, &journal, &guard);
         let keeper = Keeper::new(&meter);
-        let (shippers, statuses) = shippers(profile, data, &journal, &meter, &keeper)?;
+        let connector = Connector::open();
+        let notify = notify::open(profile, data, &connector, &meter, &keeper)?;
+        let (shippers, statuses) = shippers(profile, data, &journal, &connector, &meter, &keeper)?;
         let config = gateway_config(profile, insecure, &keeper)?;
         let seam = Arc::new(guard.clone());
         let gateway = Gateway::bind(config, seam, journal.clone(), &meter)
@@ -69,6 +73,7 @@ impl Stack {
             metrics,
             health,
             keeper,
+            notify,
         })
     }
 }
@@ -179,6 +184,7 @@ fn shippers(
     profile: &Profile,
     data: &DataDir,
     journal: &Journal,
+    connector: &Connector,
     meter: &Meter,
     keeper: &Keeper,
 ) -> CliResult<(Vec<Shipper>, Vec<StatusHandle>)> {
@@ -199,11 +205,10 @@ fn shippers(
         }
     }
     let metrics = shipper::Metrics::new(meter);
-    let connector = Connector::open();
     let mut shippers = Vec::new();
     for ship in &profile.ship {
         let config = ship_config(ship, &data.dead_letters(), keeper)?;
-        let shipper = Shipper::open(config, journal, &connector, &metrics).map_err(|error| {
+        let shipper = Shipper::open(config, journal, connector, &metrics).map_err(|error| {
             let name = ship.name.as_str();
             told(
                 Exit::BadInput,

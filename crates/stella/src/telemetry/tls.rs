@@ -54,17 +54,26 @@ pub fn of_destination(
     wanted: &profile::ClientTls,
     alpn: Alpn,
 ) -> CliResult<Arc<tls::Client>> {
+    of_target(keeper, &format!("ship/{name}"), wanted, alpn).map_err(|error| {
+        let message = format!("the destination `{name}`: {error}");
+        told(Exit::BadInput, &message)
+    })
+}
+
+/// The TLS to whatever is connected to; `endpoint` is what metrics and logs call it.
+pub fn of_target(
+    keeper: &Keeper,
+    endpoint: &str,
+    wanted: &profile::ClientTls,
+    alpn: Alpn,
+) -> Result<Arc<tls::Client>, tls::Error> {
     let files = ClientFiles {
         ca: wanted.ca.clone(),
         identity: identity(wanted.cert.as_ref(), wanted.key.as_ref()),
         server_name: wanted.server_name.clone(),
         alpn,
     };
-    let client = keeper.client(&format!("ship/{name}"), files);
-    client.map_err(|error| {
-        let message = format!("the destination `{name}`: {error}");
-        told(Exit::BadInput, &message)
-    })
+    keeper.client(endpoint, files)
 }
 
 /// The TLS that the flags ask for, or none.

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
 use super::data_dir::{DataDir, Encrypted, Running};
+use super::notify::Notify;
 use super::stack::Stack;
 use super::{live, status};
 use crate::cli::Up;
@@ -81,6 +82,7 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         metrics,
         health,
         keeper,
+        notify,
         ..
     } = stack;
     let (stop_intake, stop_shipping, stop_own) = (
@@ -118,6 +120,11 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         shipping.spawn(shipper.run(stop_shipping.clone()));
     }
     shipping.close();
+    // The handle is for whatever has something to tell.
+    let (_outbox, telling) = notify.map(Notify::split).unzip();
+    if let Some(telling) = telling {
+        own.spawn(telling.run(stop_own.clone()));
+    }
     if args.demo {
         let endpoint = format!("http://{}", gateway.grpc_addr());
         own.spawn(demo::run(endpoint, args.demo_rate, stop_intake.clone()));

@@ -10,9 +10,9 @@ use super::receiver::{Receiver, Reply};
 use super::world::{config, partial_success, retry_info};
 use super::{batch, batch_of};
 use crate::conformance::items;
-use crate::connector::Connector;
 use crate::destination::{Accepted, Class, Destination, Failure};
 use crate::otlp::{Config, Otlp, Protocol};
+use egress::Connector;
 
 /// What a reply comes to.
 async fn verdict(receiver: &Receiver, reply: Reply) -> Result<Accepted, Failure> {

@@ -13,9 +13,9 @@ use crate::Secret;
 use crate::batch::Batch;
 use crate::config::ConfigError;
 use crate::conformance::items;
-use crate::connector::{Connector, Seal};
 use crate::destination::{Class, Destination};
 use crate::otlp::{Compression, Config, Otlp, Protocol, Sender};
+use egress::{Connector, Seal};
 
 const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::Http];
 

@@ -9,9 +9,9 @@ use url::Url;
 
 use super::receiver::{Receiver, Reply, refused};
 use crate::conformance::{Answer, Answering, Ask, Fault, Taken, World};
-use crate::connector::Connector;
 use crate::destination::Destination;
 use crate::otlp::{Compression, Config, Otlp, Protocol};
+use egress::Connector;
 
 /// A receiver, and how to reach it.
 pub(super) struct OtlpWorld {

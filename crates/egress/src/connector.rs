@@ -99,14 +99,10 @@ impl Connector {
         port: u16,
         tls: &tls::Client,
     ) -> Result<Stream, ConnectError> {
-        let stream = self.open_socket(host, port).await?;
-        let connected = tls.connect(stream, host).await;
-        let stream = connected.map_err(|source| ConnectError::Tls {
-            host: host.to_owned(),
-            port,
-            source,
-        })?;
-        Ok(Stream::Tls(Box::new(stream)))
+        self.connect(host, port)
+            .await?
+            .upgrade(host, port, tls)
+            .await
     }
 
     async fn open_socket(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
@@ -138,6 +134,34 @@ pub enum Stream {
     Plain(TcpStream),
     /// Inside TLS.
     Tls(Box<tls::ClientStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Speaks TLS on a connection that was open in the clear until now, as after SMTP's STARTTLS.
+    ///
+    /// # Errors
+    /// If one of the two sides of TLS refuses, or it is spoken already.
+    pub async fn upgrade(
+        self,
+        host: &str,
+        port: u16,
+        tls: &tls::Client,
+    ) -> Result<Stream, ConnectError> {
+        let Stream::Plain(stream) = self else {
+            return Err(ConnectError::Io {
+                host: host.to_owned(),
+                port,
+                source: io::Error::other("TLS is spoken already"),
+            });
+        };
+        let connected = tls.connect(stream, host).await;
+        let stream = connected.map_err(|source| ConnectError::Tls {
+            host: host.to_owned(),
+            port,
+            source,
+        })?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
 }
 
 impl AsyncRead for Stream {
@@ -231,7 +255,7 @@ mod tests {
         assert_eq!(allowed.local_addr().unwrap(), from);
     }
 
-    /// Guarantees: SEALED-EGRESS; no other file of this crate can open a socket.
+    /// Guarantees: SEALED-EGRESS; no other file of a crate that sends can open a socket.
     #[test]
     fn no_other_source_opens_sockets() {
         fn visit(dir: &Path, seen: &mut usize) {
@@ -239,9 +263,13 @@ mod tests {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_str().unwrap();
                 if path.is_dir() {
-                    if name != "tests" {
+                    if !matches!(name, "tests" | "conformance") {
                         visit(&path, seen);
                     }
+                    continue;
+                }
+                // The one program that is started is one that the site has named.
+                if path.ends_with("notify/src/targets/command/client.rs") {
                     continue;
                 }
                 if matches!(name, "connector.rs" | "tests.rs") || !name.ends_with(".rs") {
@@ -260,14 +288,19 @@ mod tests {
                     "rustix::net",
                     "HttpConnector",
                     "process::Command",
+                    // lettre's own ways out.
+                    "connect_tokio1",
+                    "SmtpTransport",
                 ] {
                     assert!(!text.contains(word), "{} uses {word}", path.display());
                 }
             }
         }
         let mut seen = 0;
-        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        visit(&src, &mut seen);
-        assert!(seen > 15, "only {seen} sources were read");
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for sender in ["egress", "shipper", "notify"] {
+            visit(&crates.join(sender).join("src"), &mut seen);
+        }
+        assert!(seen > 40, "only {seen} sources were read");
     }
 }

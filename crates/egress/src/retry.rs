@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// How failed requests are tried again. The defaults are the upstream Collector's, except that
-/// nothing is ever given up: the journal is the buffer.
+/// nothing is ever given up: what shippers send, the journal keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// The wait after the first failure, before jitter.
@@ -33,21 +33,26 @@ impl Default for Retry {
 
 /// The longest that a destination can make us wait (BOUNDED): a wrong date in a header must not
 /// stop a shipper for years.
-pub(crate) const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
+pub const MAX_SERVER_DELAY: Duration = Duration::from_secs(3600);
 
 /// The least that a destination can make us wait. `Retry-After: 0`, or a date that its slow clock
 /// puts into the past, would otherwise have us ask without a pause.
-pub(crate) const MIN_SERVER_DELAY: Duration = Duration::from_millis(100);
+pub const MIN_SERVER_DELAY: Duration = Duration::from_millis(100);
 
 /// The waits of one batch.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
+#[derive(Clone, Debug, Default)]
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
+    /// The waits after so many failures that were counted elsewhere.
+    pub fn after(failures: u32) -> Self {
+        Backoff { failures }
+    }
+
     /// The next wait. `random` is in 0..1; a delay that the destination asked for wins.
-    pub(crate) fn next(&mut self, retry: &Retry, asked: Option<Duration>, random: f64) -> Duration {
+    pub fn next(&mut self, retry: &Retry, asked: Option<Duration>, random: f64) -> Duration {
         let max = retry.max.as_secs_f64();
         let steps = self.failures.min(1000) as i32;
         let grown = retry.initial.as_secs_f64() * retry.multiplier.max(1.0).powi(steps);

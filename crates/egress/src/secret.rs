@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::destination::CUT;
+use crate::text::CUT;
 
 /// A header's value, such as a token. It prints as `[secret]`, whatever it holds.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,13 +17,14 @@ impl Secret {
         Secret(value.into())
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    /// The value, for whoever sends it.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 
     /// `text` without this secret, should a destination have repeated it in an answer. Where the
     /// text was cut short in the middle of it, its beginning is taken out too.
-    pub(crate) fn scrub(&self, text: String) -> String {
+    pub fn scrub(&self, text: String) -> String {
         let words = self.0.split_whitespace();
         words
             .filter(|word| word.len() >= MIN_WORD_BYTES)
