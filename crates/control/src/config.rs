@@ -181,7 +181,8 @@ impl Config {
         match &self.alertmanager {
             // The cap is counted over those that are remembered.
             Some(trigger) if !(1..=self.keep_closed).contains(&trigger.max_per_day) => {
-                let hint = "`incidents.alertmanager.max_per_day` goes from 1 to `incidents.keep_closed`";
+                let hint =
+                    "`incidents.alertmanager.max_per_day` goes from 1 to `incidents.keep_closed`";
                 let message = format!("{} incidents a day", trigger.max_per_day);
                 Err(("max_per_day", message, hint))
             }
