@@ -368,11 +368,11 @@ impl Call<'_> {
 
     /// The body. A page of another site cannot send this content type without asking first.
     fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let kind = self
-            .head
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok());
+        let mut kinds = self.head.headers.get_all(CONTENT_TYPE).iter();
+        let kind = match (kinds.next(), kinds.next()) {
+            (Some(only), None) => only.to_str().ok(),
+            _ => None,
+        };
         let essence = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
         let known = |kind: &str| {
             kind.eq_ignore_ascii_case("application/json")

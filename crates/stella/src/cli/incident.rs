@@ -59,7 +59,7 @@ pub struct Open {
     pub approve_by: Option<String>,
     /// A key by which the gateway knows a repeated request, which then opens no other incident
     #[arg(long, value_name = "KEY")]
-    pub key: Option<String>,
+    pub idempotency_key: Option<String>,
     #[command(flatten)]
     pub gateway: Gateway,
 }

@@ -44,7 +44,7 @@ fn open(args: &Open) -> CliResult {
         approved_by: args.approve_by.clone(),
         by: user(),
     };
-    let key = args.key.as_deref();
+    let key = args.idempotency_key.as_deref();
     let opened = client::ask(&args.gateway, Method::POST, ROOT, key, Some(&request))?;
     print(&args.gateway, &opened, print_incident)
 }
