@@ -13,7 +13,8 @@ use policy::identity::Digest;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Call, IncidentView, Problem, json as answer_json};
+use super::call::{Call, json as answer_json};
+use super::{Answer, IncidentView, Problem};
 use crate::config::Alertmanager;
 use crate::incident::{Incident, Open, Origin, Refusal, State};
 use crate::register::Register;

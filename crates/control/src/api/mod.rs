@@ -4,6 +4,7 @@
 //! `no-store`; errors are problems (RFC 9457).
 
 mod alertmanager;
+mod call;
 mod openapi;
 mod problem;
 mod shapes;
@@ -11,16 +12,15 @@ mod shapes;
 mod tests;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::access::{Access, Peer};
 use crate::incident::{IncidentId, Key, Open, Origin, Refusal, Scope, State};
 use crate::register::{Opened, Register};
+use call::{Call, Verb, bad_query, json, no_page, not_allowed};
 pub use openapi::document;
 pub use problem::Problem;
 pub use shapes::{
@@ -36,8 +36,6 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The most incidents in a list.
 const MAX_LIST: usize = 5000;
 const DEFAULT_LIST: usize = 100;
-/// The most of an actor's claim that is recorded, in bytes.
-const MAX_CLAIM: usize = 128;
 
 /// Answers requests.
 pub struct Api {
@@ -127,7 +125,7 @@ impl Api {
             ("" | "/", Verb::Get) => self.list(call),
             ("" | "/", Verb::Post) => self.open(call),
             ("" | "/", _) => Ok(not_allowed("GET, HEAD, POST")),
-            ("/mode", Verb::Get) => Ok(json(StatusCode::OK, &self.mode(call))),
+            ("/mode", Verb::Get) => Ok(json(StatusCode::OK, &self.mode())),
             ("/mode", Verb::Post) => self.set_mode(call),
             ("/mode", _) => Ok(not_allowed("GET, HEAD, POST")),
             ("/alertmanager", Verb::Post) => alertmanager::answer(&self.register, call),
@@ -279,11 +277,9 @@ impl Api {
         Ok(json(StatusCode::OK, &IncidentView::of(incident)))
     }
 
-    fn mode(&self, _call: &Call<'_>) -> ModeView {
-        let open = self.register.list(Some(State::Open), MAX_LIST).into_iter();
-        let found = open
-            .filter(|known| known.origin == Origin::Mode)
-            .next_back();
+    fn mode(&self) -> ModeView {
+        let mut open = self.register.list(Some(State::Open), MAX_LIST).into_iter();
+        let found = open.rfind(|known| known.origin == Origin::Mode);
         ModeView {
             mode: if found.is_some() { Mode::On } else { Mode::Off },
             incident: found.map(IncidentView::of),
@@ -338,109 +334,4 @@ impl Api {
         };
         Ok(json(StatusCode::OK, &view))
     }
-}
-
-/// A request that was let in.
-struct Call<'c> {
-    head: &'c Parts,
-    body: &'c [u8],
-    actor: &'c str,
-    now: Timestamp,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Get,
-    Post,
-    Patch,
-    Other,
-}
-
-impl Call<'_> {
-    fn method(&self) -> Verb {
-        match self.head.method {
-            Method::GET | Method::HEAD => Verb::Get,
-            Method::POST => Verb::Post,
-            Method::PATCH => Verb::Patch,
-            _ => Verb::Other,
-        }
-    }
-
-    /// The body. A page of another site cannot send this content type without asking first.
-    fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let mut kinds = self.head.headers.get_all(CONTENT_TYPE).iter();
-        let kind = match (kinds.next(), kinds.next()) {
-            (Some(only), None) => only.to_str().ok(),
-            _ => None,
-        };
-        let essence = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-        let known = |kind: &str| {
-            kind.eq_ignore_ascii_case("application/json")
-                || kind.eq_ignore_ascii_case("application/merge-patch+json")
-        };
-        if !essence.is_some_and(known) {
-            let text = "the body is not JSON\nhint: send `content-type: application/json`";
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not-json",
-                text,
-            ));
-        }
-        serde_json::from_slice(self.body).map_err(|error| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "bad-json",
-                &format!("the body: {error}"),
-            )
-        })
-    }
-
-    /// Who asks: what is proven, and what is claimed.
-    fn actor(&self, claim: Option<&str>) -> Result<String, Refusal> {
-        let Some(claim) = claim else {
-            return Ok(self.actor.to_owned());
-        };
-        if claim.is_empty() || claim.len() > MAX_CLAIM || claim.chars().any(char::is_control) {
-            let (field, least, most) = ("by", 1, MAX_CLAIM);
-            return Err(Refusal::Text { field, least, most });
-        }
-        Ok(format!("{} ({claim})", self.actor))
-    }
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Response<Bytes> {
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = Response::new(Bytes::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn no_page() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "no-page",
-        "no such page\nhint: GET /openapi.json says which there are",
-    )
-}
-
-fn bad_query(text: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad-query", text)
-}
-
-fn not_allowed(allow: &'static str) -> Response<Bytes> {
-    let text = format!("this page takes {allow}");
-    let mut response = json(
-        StatusCode::METHOD_NOT_ALLOWED,
-        &Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", &text),
-    );
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    headers.insert(ALLOW, HeaderValue::from_static(allow));
-    response
 }
