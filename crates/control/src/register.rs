@@ -89,14 +89,14 @@ pub struct Opened {
 }
 
 impl Register {
-    /// Goes on with what is stored.
+    /// Goes on with what is stored. What follows from it is brought about by the first
+    /// [`tick`](Self::tick), once sampling runs.
     pub fn start(
         store: Store,
         loaded: Loaded,
         config: Config,
         seams: Seams,
         meter: &Meter,
-        now: Timestamp,
     ) -> Register {
         let metrics = Metrics::new(meter);
         metrics.damaged.set(loaded.damaged.len() as f64);
@@ -112,7 +112,7 @@ impl Register {
         for incident in loaded.incidents.values().filter(|known| known.is_open()) {
             metrics.opened(incident);
         }
-        let register = Register(Arc::new(Inner {
+        let inner = Inner {
             config,
             store,
             seams,
@@ -123,9 +123,9 @@ impl Register {
             }),
             open: RwLock::default(),
             damaged: damaged.collect(),
-        }));
-        register.tick(now);
-        register
+        };
+        inner.publish(&inner.lock());
+        Register(Arc::new(inner))
     }
 
     /// Opens an incident, unless one answers the request already: one with the same idempotency

@@ -252,7 +252,7 @@ async fn a_hold_from_the_start() {
     drop(journal);
     clock.set(START + 1000 * SECOND);
     let spans = [(START, START)];
-    let (journal, _, holds) = journal::Journal::open_all(
+    let (_journal, _, holds) = journal::Journal::open_all(
         dir.path(),
         options(),
         &meter::Meter::new(),

@@ -47,7 +47,7 @@ enum Telemetry {
     Status(Status),
     /// Open, extend, close and look at incidents of the running gateway.
     #[command(subcommand)]
-    Incident(incident::Incident),
+    Incident(Box<incident::Incident>),
     /// Look into the journal.
     #[command(subcommand)]
     Journal(Journal),

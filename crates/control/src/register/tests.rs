@@ -116,7 +116,9 @@ impl Events for Fake {
 
 pub(crate) fn register(dir: &Path, fake: &Arc<Fake>, config: Config, at: Timestamp) -> Register {
     let (store, loaded) = Store::open(dir).unwrap();
-    Register::start(store, loaded, config, Fake::seams(fake), &Meter::new(), at)
+    let register = Register::start(store, loaded, config, Fake::seams(fake), &Meter::new());
+    register.tick(at);
+    register
 }
 
 fn fresh() -> (TempDir, Arc<Fake>, Register) {

@@ -64,7 +64,7 @@ impl Stack {
         let metrics = own_port(&keeper, profile, Port::Metrics, insecure).await?;
         let health = own_port(&keeper, profile, Port::Health, insecure).await?;
         let admin = own_port(&keeper, profile, Port::Admin, false).await?;
-        let register = stored.start(profile, &journal, holds, &meter).await?;
+        let register = stored.start(profile, &journal, holds, &meter);
         let incidents = Incidents::open(register, profile, admin, insecure).await?;
         Ok(Stack {
             meter,

@@ -66,13 +66,13 @@ impl Stored {
     }
 
     /// Goes on with them. `holds` are those of [`spans`](Self::spans).
-    pub async fn start(
+    pub fn start(
         self,
         profile: &Profile,
         journal: &Journal,
         holds: Vec<Hold>,
         meter: &Meter,
-    ) -> CliResult<Register> {
+    ) -> Register {
         let held = self.held().zip(holds);
         let held = held.map(|((id, span), hold)| (id, (span, hold)));
         let retention = JournalSeam::new(journal.clone(), held.collect());
@@ -81,20 +81,8 @@ impl Stored {
             retention: Arc::new(retention),
             events: Arc::new(Absent),
         };
-        let (config, meter) = (profile.incidents.clone(), meter.clone());
-        let start = move || {
-            Register::start(
-                self.store,
-                self.loaded,
-                config,
-                seams,
-                &meter,
-                Timestamp::now(),
-            )
-        };
-        // It blocks on the disk.
-        let started = tokio::task::spawn_blocking(start).await;
-        started.map_err(|error| CliError::new(Exit::Failure, error))
+        let config = profile.incidents.clone();
+        Register::start(self.store, self.loaded, config, seams, meter)
     }
 }
 
