@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::reader::Reader;
 use crate::recover::{Recovered, Recovery, recover};
+use crate::retention;
 use crate::seam::Env;
 use crate::shared::{Shared, lock};
 use crate::types::{ConsumerStatus, Filter, Position, Record, Start, Stats};
@@ -56,6 +57,20 @@ impl Journal {
         Self::open_with(dir, options, meter, Env::default())
     }
 
+    /// Opens it as [`open`](Self::open) does, with [holds](Self::hold) that count before anything
+    /// could leave. They come back in the order of `spans`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_holding(
+        dir: &Path,
+        options: Options,
+        meter: &Meter,
+        spans: &[(u64, u64)],
+    ) -> Result<(Journal, Recovery, Vec<Hold>), OpenError> {
+        Self::open_all(dir, options, meter, Env::default(), spans)
+    }
+
     #[doc(hidden)]
     pub fn open_with(
         dir: &Path,
@@ -63,6 +78,18 @@ impl Journal {
         meter: &Meter,
         env: Env,
     ) -> Result<(Journal, Recovery), OpenError> {
+        let (journal, recovery, _) = Self::open_all(dir, options, meter, env, &[])?;
+        Ok((journal, recovery))
+    }
+
+    #[doc(hidden)]
+    pub fn open_all(
+        dir: &Path,
+        options: Options,
+        meter: &Meter,
+        env: Env,
+        spans: &[(u64, u64)],
+    ) -> Result<(Journal, Recovery, Vec<Hold>), OpenError> {
         let dir = Dir::new(dir);
         dir.make(&env)?;
         let locked = dir.lock()?;
@@ -80,6 +107,7 @@ impl Journal {
         let shared = Arc::new(Shared::new(
             dir, options, env, metrics, codecs, catalog, consumers, locked,
         ));
+        let holds = spans.iter().map(|span| Hold::new(&shared, *span)).collect();
         unsealed.into_iter().for_each(|s| shared.jobs.seal(s));
         let committer = Committer::new(Arc::clone(&shared), active, next_id);
         let threads = Threads::start(&shared, committer)
@@ -88,7 +116,7 @@ impl Journal {
             shared,
             threads: Arc::new(threads),
         };
-        Ok((journal, report))
+        Ok((journal, report, holds))
     }
 
     /// Appends a record; resolves once it is durable (ACK-DURABLE). Payloads of 64 KiB and more
@@ -151,16 +179,17 @@ impl Journal {
     }
 
     /// Keeps blocks that were appended between two times (nanoseconds since 1970, inclusive) from
-    /// leaving, until the hold is dropped. At the byte limit the journal then pushes back, also
-    /// with [`AtLimit::DropOldest`](crate::AtLimit::DropOldest). Not durable.
+    /// leaving, until the hold is dropped. What is held may take [`Options::hold_bytes`] beyond the
+    /// byte limit; past that the journal pushes back, also with
+    /// [`AtLimit::DropOldest`](crate::AtLimit::DropOldest). Not durable: who holds says so again
+    /// at the next start, with [`open_holding`](Self::open_holding).
     pub fn hold(&self, from_unix_nano: u64, to_unix_nano: u64) -> Hold {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        lock(&self.shared.holds).insert(id, (from_unix_nano, to_unix_nano));
-        Hold {
-            shared: Arc::clone(&self.shared),
-            id,
-        }
+        Hold::new(&self.shared, (from_unix_nano, to_unix_nano))
+    }
+
+    /// Bytes of the segments that holds cover.
+    pub fn held_bytes(&self) -> u64 {
+        retention::total_and_held(&self.shared).1
     }
 
     /// What the journal holds now.
@@ -228,6 +257,18 @@ impl Journal {
 pub struct Hold {
     shared: Arc<Shared>,
     id: u64,
+}
+
+impl Hold {
+    fn new(shared: &Arc<Shared>, span: (u64, u64)) -> Hold {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        lock(&shared.holds).insert(id, span);
+        Hold {
+            shared: Arc::clone(shared),
+            id,
+        }
+    }
 }
 
 impl Drop for Hold {

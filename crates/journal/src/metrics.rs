@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     pub lost: CounterVec,
     pub bytes: Gauge,
     pub segments: Gauge,
+    pub held_bytes: Gauge,
     pub window_seconds: Gauge,
     pub window_shortened: Counter,
     pub blocks: Counter,
@@ -43,6 +44,10 @@ impl Metrics {
             ),
             bytes: m.gauge("stella_journal_bytes", "Bytes of all segment files."),
             segments: m.gauge("stella_journal_segments", "Segment files."),
+            held_bytes: m.gauge(
+                "stella_journal_held_bytes",
+                "Bytes of segment files that may not leave because of a hold, as of an incident.",
+            ),
             window_seconds: m.gauge(
                 "stella_journal_window_seconds",
                 "Age of the oldest block that is kept, in seconds.",

@@ -51,6 +51,9 @@ pub struct Options {
     pub window: Duration,
     /// The most bytes that all segment files may have together.
     pub max_bytes: u64,
+    /// How many bytes more all segment files may have for those that a [`Hold`](crate::Hold)
+    /// covers.
+    pub hold_bytes: u64,
     /// What happens at `max_bytes`.
     pub at_limit: AtLimit,
     /// Bytes of recent blocks (uncompressed) kept in memory for readers that keep up.
@@ -71,6 +74,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             window: Duration::from_secs(15 * 60),
             max_bytes: 10 << 30,
+            hold_bytes: 0,
             at_limit: AtLimit::PushBack,
             cache_bytes: 32 << 20,
             pending_bytes: 32 << 20,

@@ -8,7 +8,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::append::full_journal;
-use crate::catalog::State;
+use crate::catalog::{Segment, State};
 use crate::error::AppendError;
 use crate::file::SegmentFile;
 use crate::format::SEGMENT_HEADER_BYTES;
@@ -41,8 +41,9 @@ pub(crate) fn expire(shared: &Shared) {
 /// Makes room for so many more bytes under the byte limit.
 pub(crate) fn make_room(shared: &Shared, bytes: u64) -> Result<(), AppendError> {
     let fits = || {
-        let total = lock(&shared.catalog).total_bytes();
-        total.saturating_add(bytes) <= shared.options.max_bytes
+        let (total, held) = total_and_held(shared);
+        let limit = shared.options.max_bytes;
+        total.saturating_add(bytes) <= limit.saturating_add(held.min(shared.options.hold_bytes))
     };
     if fits() {
         return Ok(());
@@ -91,16 +92,30 @@ pub(crate) fn retry_full(shared: &Shared) {
     }
 }
 
+/// Bytes of all segments, and of those that a hold covers.
+pub(crate) fn total_and_held(shared: &Shared) -> (u64, u64) {
+    let holds: Vec<(u64, u64)> = lock(&shared.holds).values().copied().collect();
+    let catalog = lock(&shared.catalog);
+    let held = |segment: &&Segment| holds.iter().any(|hold| covers(*hold, segment));
+    let held = catalog.segments.values().filter(held);
+    (
+        catalog.total_bytes(),
+        held.map(|held| held.file_bytes).sum(),
+    )
+}
+
+fn covers((from, to): (u64, u64), segment: &Segment) -> bool {
+    let summary = &segment.summary;
+    summary.first_appended_unix_nano <= to && summary.last_appended_unix_nano >= from
+}
+
 fn candidate(shared: &Shared) -> Option<Candidate> {
     let floor = floor(shared);
     let held: Vec<(u64, u64)> = lock(&shared.holds).values().copied().collect();
     let catalog = lock(&shared.catalog);
     let (&id, info) = catalog.segments.first_key_value()?;
     let summary = &info.summary;
-    let covers = |(from, to): &(u64, u64)| {
-        summary.first_appended_unix_nano <= *to && summary.last_appended_unix_nano >= *from
-    };
-    if info.state == State::Active || held.iter().any(covers) {
+    if info.state == State::Active || held.iter().any(|hold| covers(*hold, info)) {
         return None;
     }
     Some(Candidate {

@@ -188,6 +188,8 @@ fn set_gauges(shared: &Shared) {
     let stats = lock(&shared.catalog).stats();
     let metrics = &shared.metrics;
     metrics.bytes.set(stats.bytes as f64);
+    let (_, held) = retention::total_and_held(shared);
+    metrics.held_bytes.set(held as f64);
     metrics.segments.set(stats.segments as f64);
     metrics.pending_bytes.set(shared.queue.reserved() as f64);
     let held = match stats.oldest_unix_nano {

@@ -202,6 +202,70 @@ async fn a_hold_keeps_its_range() {
     .await;
 }
 
+/// Guarantees: what is held may take its own bytes beyond the limit, and no more; the held bytes
+/// are a metric.
+#[tokio::test]
+async fn what_is_held_has_bytes_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(START);
+    let options = Options {
+        max_bytes: 20_000,
+        hold_bytes: 40_000,
+        ..options()
+    };
+    let (journal, _, meter) = open_env(dir.path(), options, clock.env());
+    let hold = journal.hold(START, u64::MAX);
+    let mut n = 0;
+    let refused = loop {
+        match journal.append(logs(noise(3000, n))).await {
+            Ok(_) => n += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, AppendError::Full { .. }), "{refused}");
+    let bytes = journal.stats().bytes;
+    assert!((56_000..=60_000).contains(&bytes), "{bytes}");
+    assert_eq!(journal.held_bytes(), bytes);
+    assert_eq!(segment_ids(dir.path())[0], 1);
+    until("the metric says so", || {
+        metric(&meter, "stella_journal_held_bytes") == bytes as f64
+    })
+    .await;
+    drop(hold);
+    until("the journal is back within its limit", || {
+        journal.stats().bytes <= 20_000
+    })
+    .await;
+}
+
+/// Guarantees (RESTARTABLE): a hold that is given as the journal is opened counts before anything
+/// can leave.
+#[tokio::test]
+async fn a_hold_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(START);
+    let (journal, ..) = open_env(dir.path(), options(), clock.env());
+    for n in 0..3 {
+        clock.set(START + n * SECOND);
+        journal.append(logs(noise(3000, n))).await.unwrap();
+    }
+    drop(journal);
+    clock.set(START + 1000 * SECOND);
+    let spans = [(START, START)];
+    let (_journal, _, holds) = journal::Journal::open_all(
+        dir.path(),
+        options(),
+        &meter::Meter::new(),
+        clock.env(),
+        &spans,
+    )
+    .unwrap();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(segment_ids(dir.path())[0], 1);
+    drop(holds);
+    until("it left", || segment_ids(dir.path()).first() != Some(&1)).await;
+}
+
 /// Guarantees: without traffic a segment is sealed by age, and a reader without a cursor that was
 /// overtaken by retention goes on at the oldest block.
 #[tokio::test]

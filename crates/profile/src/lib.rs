@@ -18,6 +18,7 @@ mod secret;
 mod ship;
 mod tls;
 
+pub use control::{Admin, Alertmanager, Config as Incidents, RemoteSampling};
 pub use document::{Error, MAX_BYTES};
 pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
@@ -60,6 +61,12 @@ pub struct Profile {
     pub redaction: Redaction,
     /// How the journal keeps what was taken.
     pub journal: Journal,
+    /// Incidents: what they are where a request does not say, and what they may be at the most.
+    pub incidents: Incidents,
+    /// Who may use the admin port.
+    pub admin: Admin,
+    /// What SDKs are told that ask `listen.remote_sampling` how much to sample at the head.
+    pub remote_sampling: RemoteSampling,
     /// Where the journal is shipped to. Each destination has its own durable cursor.
     pub ship: Vec<Ship>,
     /// Who is told of incidents.

@@ -21,6 +21,14 @@ pub struct Listen {
     /// Health and state: `/live`, `/ready`, `/status`.
     #[schemars(with = "String")]
     pub health: SocketAddr,
+    /// The admin API: `/telemetry/incidents`, `/openapi.json`. Off loopback it needs TLS, and
+    /// client certificates or `admin.token_file`.
+    #[schemars(with = "String")]
+    pub admin: SocketAddr,
+    /// Jaeger's remote sampling, `/sampling?service=NAME`: off unless an address is given, such as
+    /// `127.0.0.1:5778`.
+    #[schemars(with = "Option<String>")]
+    pub remote_sampling: Option<SocketAddr>,
 }
 
 impl Default for Listen {
@@ -31,6 +39,8 @@ impl Default for Listen {
             http: loopback(4318),
             metrics: loopback(8888),
             health: loopback(13133),
+            admin: loopback(13134),
+            remote_sampling: None,
         }
     }
 }

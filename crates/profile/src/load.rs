@@ -95,6 +95,12 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
         let at = at.unwrap_or_else(|| place_of(text, "notify:"));
         return Err(Error::at(name, text, at, 1, message, Some(hint.to_owned())));
     }
+    let incidents = profile.incidents.check();
+    let wrong = incidents.and_then(|()| profile.remote_sampling.check());
+    if let Err((key, message, hint)) = wrong {
+        let (at, hint) = (place_of_key(text, key), Some(hint.to_owned()));
+        return Err(Error::at(name, text, at, key.len(), message, hint));
+    }
     let journal = &profile.journal;
     let smallest = 2 * journal.segment_bytes.0;
     if !((1 << 20)..=(4 << 30)).contains(&journal.segment_bytes.0) {
@@ -124,6 +130,22 @@ fn place_of(text: &str, word: &str) -> (usize, usize) {
     text.lines()
         .enumerate()
         .find_map(|(line, content)| content.find(word).map(|column| (line + 1, column + 1)))
+        .unwrap_or((1, 1))
+}
+
+/// The line and column of the first place where `key` stands as a key, not as a part of one.
+fn place_of_key(text: &str, key: &str) -> (usize, usize) {
+    let column = |line: &str| {
+        line.match_indices(key).find_map(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let whole = before.is_none_or(|c| c.is_whitespace() || "{,'\"".contains(c));
+            let after = line[at + key.len()..].trim_start_matches(['\'', '"', ' ']);
+            (whole && after.starts_with(':')).then(|| line[..at].chars().count() + 1)
+        })
+    };
+    text.lines()
+        .enumerate()
+        .find_map(|(line, content)| column(content).map(|column| (line + 1, column)))
         .unwrap_or((1, 1))
 }
 

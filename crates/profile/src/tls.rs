@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// TLS of the gateway's ports. With `cert` and `key` it holds for `grpc` and `http`; `metrics` and
-/// `health` have it where it is enabled for them. Each port may differ in each key.
+/// TLS of the gateway's ports. With `cert` and `key` it holds for `grpc` and `http`; `metrics`,
+/// `health` and `admin` have it where it is enabled for them. Each port may differ in each key.
 ///
 /// Files are read anew when they change; connections that are open go on.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -32,6 +32,8 @@ pub struct Tls {
     pub metrics: ListenerTls,
     /// What differs for `/live`, `/ready` and `/status`.
     pub health: ListenerTls,
+    /// What differs for the admin API.
+    pub admin: ListenerTls,
 }
 
 /// What differs for one port.
@@ -89,6 +91,8 @@ pub enum Port {
     Metrics,
     /// `/live`, `/ready`, `/status`.
     Health,
+    /// The admin API.
+    Admin,
 }
 
 /// The TLS of one port, with everything said.
@@ -130,7 +134,13 @@ pub(crate) type Wrong = (String, &'static str);
 
 impl Port {
     /// Every port.
-    pub const ALL: [Port; 4] = [Port::Grpc, Port::Http, Port::Metrics, Port::Health];
+    pub const ALL: [Port; 5] = [
+        Port::Grpc,
+        Port::Http,
+        Port::Metrics,
+        Port::Health,
+        Port::Admin,
+    ];
 
     /// Its key in the profile.
     pub const fn as_str(self) -> &'static str {
@@ -139,6 +149,7 @@ impl Port {
             Port::Http => "http",
             Port::Metrics => "metrics",
             Port::Health => "health",
+            Port::Admin => "admin",
         }
     }
 }
@@ -155,12 +166,15 @@ impl Tls {
             Port::Http => &self.http,
             Port::Metrics => &self.metrics,
             Port::Health => &self.health,
+            Port::Admin => &self.admin,
         };
         let cert = own.cert.as_ref().or(self.cert.as_ref());
         let key = own.key.as_ref().or(self.key.as_ref());
         let by_default = match port {
             Port::Grpc | Port::Http => cert.or(key).is_some(),
-            Port::Metrics | Port::Health => own.cert.as_ref().or(own.key.as_ref()).is_some(),
+            Port::Metrics | Port::Health | Port::Admin => {
+                own.cert.as_ref().or(own.key.as_ref()).is_some()
+            }
         };
         let name = port.as_str();
         if !own.enabled.unwrap_or(by_default) {

@@ -197,6 +197,26 @@ fn errors_say_where_and_what() {
             "a certificate without its key",
             "both",
         ),
+        (
+            "listen: { remote_sampling: '[::1]:5778' }\nincidents: { max_ttl: 1h, ttl: 2h }\n",
+            "p.yaml:2:27: an incident of 2h",
+            "`incidents.ttl` goes",
+        ),
+        (
+            "incidents: { max_open: 13 }\n",
+            "p.yaml:1:14: 13 open incidents",
+            "from 1 to 12",
+        ),
+        (
+            "incidents: { alertmanager: { max_per_day: 201 } }\n",
+            "201 incidents a day",
+            "`incidents.keep_closed`",
+        ),
+        (
+            "remote_sampling: { services: { a: 1.5 } }\n",
+            "a share of 1.5",
+            "from 0 to 1",
+        ),
         ("listen: [\n", "p.yaml:", ""),
         ("journal: {window: 1m, window: 2m}\n", "p.yaml:1:", ""),
     ];

@@ -1,5 +1,6 @@
 //! The command line's shape. What each command does stands in `telemetry`.
 
+pub mod incident;
 pub mod notify;
 pub mod pki;
 pub mod redact;
@@ -45,6 +46,9 @@ enum Telemetry {
     Tail(Tail),
     /// Show the running gateway.
     Status(Status),
+    /// Open, extend, close and look at incidents of the running gateway.
+    #[command(subcommand)]
+    Incident(Box<incident::Incident>),
     /// Look into the journal.
     #[command(subcommand)]
     Journal(Journal),
@@ -249,6 +253,9 @@ impl Stella {
             Command::Telemetry(Telemetry::Send(args)) => telemetry::send::run(&args),
             Command::Telemetry(Telemetry::Tail(args)) => telemetry::tail::run(&args),
             Command::Telemetry(Telemetry::Status(args)) => telemetry::status::run(&args),
+            Command::Telemetry(Telemetry::Incident(command)) => {
+                telemetry::incident::commands::run(&command)
+            }
             Command::Telemetry(Telemetry::Journal(Journal::Check(args))) => {
                 telemetry::journal::check(&args)
             }

@@ -249,7 +249,7 @@ fn the_demo_makes_all_three_signals() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let profile = folder.path().join("p.yaml");
-    std::fs::write(&profile, "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0' }\n").unwrap();
+    std::fs::write(&profile, "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\n").unwrap();
     let mut command = Command::new(BINARY);
     command
         .args(["telemetry", "up", "--demo", "--data-dir"])

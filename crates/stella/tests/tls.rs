@@ -285,7 +285,8 @@ fn a_destination_over_mutual_tls() {
 fn up_refuses_what_is_not_safe() {
     let pki = Pki::new(BINARY);
     let dir = tempfile::tempdir().unwrap();
-    let ports = "http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0'";
+    let ports =
+        "http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0'";
     let up = |rest: &str, more: &[&str]| {
         let profile = dir.path().join("profile.yaml");
         std::fs::write(&profile, rest).unwrap();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::process::Process;
 
 /// Listeners on free ports; put before the rest of a profile.
-pub const LISTEN: &str = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0' }\n";
+pub const LISTEN: &str = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\n";
 
 /// A gateway and its folder. The folder outlives the process, so that it can be started again.
 pub struct Stella {
@@ -35,6 +35,8 @@ pub struct Addresses {
     pub metrics: SocketAddr,
     /// `/ready`.
     pub health: SocketAddr,
+    /// The admin API.
+    pub admin: SocketAddr,
     /// Its process.
     pub pid: u32,
 }

@@ -1,7 +1,6 @@
-//! The gateway's own two small ports: metrics and health.
+//! The gateway's own small ports: metrics, health, the admin API, remote sampling.
 //!
-//! Both are HTTP/1.1, in plaintext on loopback or inside TLS, answer `GET` and `HEAD` only, and
-//! carry no telemetry.
+//! All are HTTP/1.1, in plaintext on loopback or inside TLS, and carry no telemetry.
 
 pub mod process;
 pub mod server;

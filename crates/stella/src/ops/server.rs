@@ -1,14 +1,17 @@
 //! A small HTTP/1.1 server for the gateway's own pages.
 //!
-//! BOUNDED: at most [`CONNECTIONS`] at a time, a head within [`HEAD_TIMEOUT`], no bodies.
+//! BOUNDED: at most [`CONNECTIONS`] at a time, a head of 16 KiB within [`HEAD_TIMEOUT`]. Bodies are
+//! read by nobody but a handler that asks for them.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use control::access::Peer;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -48,6 +51,11 @@ impl Page {
 /// What answers: a path to a page, or nothing where there is none.
 pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
 
+/// What answers a whole request.
+pub type Handler = Arc<dyn Fn(Request<Incoming>, Peer) -> Answering + Send + Sync>;
+/// An answer under way.
+pub type Answering = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>;
+
 /// A bound port.
 pub struct Port {
     socket: TcpListener,
@@ -72,8 +80,16 @@ impl Port {
     }
 }
 
+/// Answers `GET` and `HEAD` with pages.
+pub fn from_pages(pages: Pages) -> Handler {
+    Arc::new(move |request, _| {
+        let response = answer(&pages, &request);
+        Box::pin(std::future::ready(response))
+    })
+}
+
 /// Serves until `shutdown`.
-pub async fn serve(port: Port, pages: Pages, shutdown: CancellationToken) {
+pub async fn serve(port: Port, handler: Handler, shutdown: CancellationToken) {
     let listener = port.socket;
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let tasks = TaskTracker::new();
@@ -85,50 +101,58 @@ pub async fn serve(port: Port, pages: Pages, shutdown: CancellationToken) {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, addr)) = accepted else {
             // Out of file descriptors, most likely: leave the others time to end.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (pages, shutdown) = (Arc::clone(&pages), shutdown.clone());
+        let (handler, shutdown) = (Arc::clone(&handler), shutdown.clone());
         let tls = port.tls.clone();
         tasks.spawn(async move {
             let _permit = permit;
-            open(stream, tls, pages, shutdown).await;
+            open(stream, addr, tls, handler, shutdown).await;
         });
     }
     tasks.close();
     tasks.wait().await;
 }
 
-/// Shakes hands if there is TLS, then serves. A connection ends soon after its last request, so its
-/// peer's certificate need not be watched.
+/// Shakes hands if there is TLS, then serves, for as long as the peer's certificate is good.
 async fn open(
     stream: TcpStream,
+    addr: SocketAddr,
     tls: Option<Arc<tls::Server>>,
-    pages: Pages,
+    handler: Handler,
     shutdown: CancellationToken,
 ) {
+    let mut peer = Peer {
+        addr,
+        certificate: None,
+    };
     let Some(tls) = tls else {
-        return serve_connection(stream, pages, shutdown).await;
+        return serve_connection(stream, peer, handler, shutdown).await;
     };
     let accepted = tokio::select! {
         () = shutdown.cancelled() => return,
         accepted = tls.accept(stream, HEAD_TIMEOUT) => accepted,
     };
     // A handshake that fails is counted and logged where it failed.
-    if let Ok(session) = accepted {
-        serve_connection(session.stream, pages, shutdown).await;
+    if let Ok(mut session) = accepted {
+        peer.certificate = session.certificate;
+        tokio::select! {
+            () = serve_connection(session.stream, peer, handler, shutdown) => {}
+            _ = session.trust.lost() => {}
+        }
     }
 }
 
-async fn serve_connection<S>(stream: S, pages: Pages, shutdown: CancellationToken)
+async fn serve_connection<S>(stream: S, peer: Peer, handler: Handler, shutdown: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let pages = Arc::clone(&pages);
-        async move { Ok::<_, Infallible>(answer(&pages, &request)) }
+        let answering = handler(request, peer.clone());
+        async move { Ok::<_, Infallible>(answering.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

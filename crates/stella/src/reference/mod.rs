@@ -18,6 +18,9 @@ use crate::output;
 pub enum Page {
     /// Every command, flag and exit code.
     Cli,
+    /// The admin API's OpenAPI document.
+    #[value(name = "openapi.json")]
+    OpenApi,
     /// Every metric of the gateway.
     Metrics,
     /// Every key of a profile.
@@ -26,10 +29,10 @@ pub enum Page {
     ProfileSchema,
 }
 
-/// The pages that are Markdown, by the names of their files.
-const PAGES: &str = "cli\nmetrics\nprofile\n";
+/// The pages that are files, by name; without an ending it is `.md`.
+const PAGES: &str = "cli\nmetrics\nopenapi.json\nprofile\n";
 
-/// Prints the page, or the names of the Markdown pages.
+/// Prints the page, or the names of those that are files.
 pub fn run(page: Option<Page>) -> CliResult {
     let Some(page) = page else {
         output::stdout().write_all(PAGES.as_bytes())?;
@@ -37,6 +40,10 @@ pub fn run(page: Option<Page>) -> CliResult {
     };
     let text = match page {
         Page::Cli => command_line::page(),
+        Page::OpenApi => {
+            let document = serde_json::to_string_pretty(&control::api::document());
+            document.map_err(std::io::Error::from)? + "\n"
+        }
         Page::Metrics => metrics::page()?,
         Page::Profile => profile_keys::page(),
         Page::ProfileSchema => {

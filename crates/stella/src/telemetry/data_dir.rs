@@ -68,6 +68,11 @@ impl DataDir {
             .hint("start a gateway with `stella telemetry up`, or name its folder with --data-dir"))
     }
 
+    /// Where incidents are.
+    pub fn incidents(&self) -> PathBuf {
+        self.0.join("incidents")
+    }
+
     /// Where shippers put aside what a destination will not take.
     pub fn dead_letters(&self) -> PathBuf {
         self.0.join("dead-letters")
@@ -124,6 +129,11 @@ pub struct Running {
     pub metrics: SocketAddr,
     /// `/live`, `/ready`, `/status`.
     pub health: SocketAddr,
+    /// The admin API.
+    pub admin: SocketAddr,
+    /// Jaeger's remote sampling, if it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_sampling: Option<SocketAddr>,
     /// Which of these have TLS.
     #[serde(default)]
     pub tls: Encrypted,
@@ -154,6 +164,9 @@ pub struct Encrypted {
     pub metrics: bool,
     /// `/live`, `/ready`, `/status`.
     pub health: bool,
+    /// The admin API.
+    #[serde(default)]
+    pub admin: bool,
 }
 
 impl Encrypted {
@@ -179,6 +192,8 @@ mod tests {
             http: at,
             metrics: at,
             health: at,
+            admin: at,
+            remote_sampling: None,
             tls: Encrypted::default(),
             data_dir: data.path().to_owned(),
             pid: std::process::id(),

@@ -1,8 +1,10 @@
 //! `stella telemetry …`: one file a command, and what they share.
 
+mod ask;
 pub mod data_dir;
 mod day;
 mod guard;
+pub mod incident;
 pub mod journal;
 mod live;
 pub mod notify;

@@ -14,6 +14,7 @@ use tls::Keeper;
 
 use super::data_dir::DataDir;
 use super::guard::{self as site_guard, KeySets};
+use super::incident::{self, Incidents};
 use super::notify::{self, Notify};
 use super::{day, tls as files, told};
 use crate::error::{CliError, CliResult, Exit};
@@ -33,6 +34,7 @@ pub struct Stack {
     pub statuses: Vec<StatusHandle>,
     pub metrics: server::Port,
     pub health: server::Port,
+    pub incidents: Incidents,
     pub keeper: Keeper,
     pub notify: Option<Notify>,
 }
@@ -45,9 +47,14 @@ impl Stack {
         let process = ProcessMetrics::new(&meter);
         // Before anything is made on the disk: a policy may be wrong.
         let (guard, key_sets) = site_guard::of_profile(profile, &meter)?;
-        let (journal, recovery) =
-            Journal::open(&data.journal(), journal_options(&profile.journal), &meter)
-                .map_err(|error| told(Exit::Failure, &error.to_string()))?;
+        let stored = incident::Stored::load(data)?;
+        let (journal, recovery, holds) = Journal::open_holding(
+            &data.journal(),
+            journal_options(profile),
+            &meter,
+            &stored.spans(),
+        )
+        .map_err(|error| told(Exit::Failure, &error.to_string()))?;
         day::count_again(&profile.quotas, &journal, &guard);
         let keeper = Keeper::new(&meter);
         let connector = Connector::open();
@@ -60,6 +67,9 @@ impl Stack {
             .map_err(|error| told(Exit::Failure, &error.to_string()))?;
         let metrics = own_port(&keeper, profile, Port::Metrics, insecure).await?;
         let health = own_port(&keeper, profile, Port::Health, insecure).await?;
+        let admin = own_port(&keeper, profile, Port::Admin, false).await?;
+        let register = stored.start(profile, &journal, holds, &meter);
+        let incidents = Incidents::open(register, profile, admin, insecure).await?;
         Ok(Stack {
             meter,
             process,
@@ -72,6 +82,7 @@ impl Stack {
             statuses,
             metrics,
             health,
+            incidents,
             keeper,
             notify,
         })
@@ -86,7 +97,7 @@ pub fn metric_descriptions() -> CliResult<Vec<Description>> {
         path: Some(folder.clone()),
     })?;
     data.create()?;
-    let text = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0' }\n";
+    let text = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\n";
     let described = runtime.block_on(async {
         let profile = profile::parse("reference", text)?;
         let stack = Stack::open(&profile, &data, false).await?;
@@ -111,12 +122,17 @@ async fn own_port(
         Port::Http => profile.listen.http,
         Port::Metrics => profile.listen.metrics,
         Port::Health => profile.listen.health,
+        Port::Admin => profile.listen.admin,
     };
     let tls = files::of_port(keeper, profile, port)?;
     if !addr.ip().is_loopback() && !insecure && tls.is_none() {
         let message = format!("{name} on {addr} would be plaintext off loopback");
+        let or = match port {
+            Port::Admin => "",
+            _ => ", or allow it with --insecure",
+        };
         return Err(CliError::new(Exit::Failure, message).hint(format!(
-            "listen on 127.0.0.1, give it TLS with `tls: {{ {name}: {{ enabled: true }} }}`, or allow it with --insecure"
+            "listen on 127.0.0.1, give it TLS with `tls: {{ {name}: {{ enabled: true }} }}`{or}"
         )));
     }
     server::Port::bind(addr, tls).await.map_err(|error| {
@@ -130,7 +146,8 @@ async fn own_port(
     })
 }
 
-fn journal_options(journal: &profile::Journal) -> journal::Options {
+fn journal_options(profile: &Profile) -> journal::Options {
+    let journal = &profile.journal;
     journal::Options {
         durability: match journal.durability {
             profile::Durability::Fsync => journal::Durability::Fsync,
@@ -142,6 +159,7 @@ fn journal_options(journal: &profile::Journal) -> journal::Options {
         },
         window: journal.window.0,
         max_bytes: journal.max_bytes.0,
+        hold_bytes: profile.incidents.disk_budget.0,
         segment_bytes: journal.segment_bytes.0,
         cache_bytes: journal.cache_bytes.as_usize(),
         ..journal::Options::default()

@@ -6,22 +6,18 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use ident::Signal;
 use journal::Journal;
 use meter::Meter;
 use serde::{Deserialize, Serialize};
-use shipper::{ConnectError, Connector, StatusHandle};
+use shipper::{ConnectError, StatusHandle};
 
 use super::data_dir::{DataDir, Running};
-use super::{tls, told};
+use super::{ask, tls, told};
 use crate::cli;
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
-
-/// The largest answer that is read.
-const ANSWER_BYTES: usize = 1 << 20;
 
 /// The state of a gateway. `GET /status` on the health port answers with it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -207,36 +203,18 @@ pub fn run(args: &cli::Status) -> CliResult {
     Ok(Exit::Success)
 }
 
-fn not_running(data: &DataDir) -> CliError {
+pub fn not_running(data: &DataDir) -> CliError {
     let message = format!("no gateway runs on {}", data.path().display());
     CliError::new(Exit::Unavailable, message)
         .hint("start one with `stella telemetry up`, or name its folder with --data-dir")
 }
 
-/// `GET /status`. SEALED-EGRESS: through the one connector.
-async fn fetch(
-    health: SocketAddr,
-    tls: Option<&::tls::Client>,
-) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    let (connector, host) = (Connector::open(), health.ip().to_string());
-    let stream = match tls {
-        Some(tls) => connector.connect_tls(&host, health.port(), tls).await?,
-        None => connector.connect(&host, health.port()).await?,
-    };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::get("/status")
-        .header("host", health.to_string())
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    if response.status() != StatusCode::OK {
-        return Err("not a gateway".into());
+/// `GET /status`.
+async fn fetch(health: SocketAddr, tls: Option<&::tls::Client>) -> Result<Bytes, ask::Failed> {
+    let request = Request::get("/status").body(Full::default())?;
+    let response = ask::ask(health, tls, request).await?;
+    match response.status() {
+        StatusCode::OK => Ok(response.into_body()),
+        _ => Err("not a gateway".into()),
     }
-    let body = Limited::new(response.into_body(), ANSWER_BYTES)
-        .collect()
-        .await?
-        .to_bytes();
-    connection.abort();
-    Ok(body)
 }

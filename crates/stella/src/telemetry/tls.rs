@@ -38,7 +38,7 @@ pub fn of_port(
         },
         alpn: match port {
             Port::Grpc | Port::Http => Alpn::Either,
-            Port::Metrics | Port::Health => Alpn::Http1,
+            Port::Metrics | Port::Health | Port::Admin => Alpn::Http1,
         },
     };
     let server = keeper.server(port.as_str(), files);

@@ -58,11 +58,14 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         http: stack.gateway.http_addr(),
         metrics: stack.metrics.addr()?,
         health: stack.health.addr()?,
+        admin: stack.incidents.admin.addr()?,
+        remote_sampling: stack.incidents.remote_addr()?,
         tls: Encrypted {
             grpc: has_tls(Port::Grpc),
             http: has_tls(Port::Http),
             metrics: stack.metrics.is_encrypted(),
             health: stack.health.is_encrypted(),
+            admin: stack.incidents.admin.is_encrypted(),
         },
         data_dir: data.path().to_owned(),
         pid: std::process::id(),
@@ -81,6 +84,7 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         statuses,
         metrics,
         health,
+        incidents,
         keeper,
         notify,
         ..
@@ -95,9 +99,10 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     own.spawn(key_sets.keep(guard, stop_own.clone()));
     own.spawn(server::serve(
         metrics,
-        metrics_pages(&meter, &process),
+        server::from_pages(metrics_pages(&meter, &process)),
         stop_own.clone(),
     ));
+    incidents.run(&own, &stop_own);
     let state = State {
         running,
         meter: meter.clone(),
@@ -106,7 +111,11 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         process,
         draining: Arc::clone(&draining),
     };
-    own.spawn(server::serve(health, health_pages(state), stop_own.clone()));
+    own.spawn(server::serve(
+        health,
+        server::from_pages(health_pages(state)),
+        stop_own.clone(),
+    ));
     own.spawn(keep_tls(
         keeper,
         signal(SignalKind::hangup())?,
@@ -216,9 +225,14 @@ fn print_start(args: &Up, running: &Running, stack: &Stack) -> CliResult<()> {
     }
     let scheme = Encrypted::scheme;
     let (metrics, health) = (scheme(running.tls.metrics), scheme(running.tls.health));
+    let admin = scheme(running.tls.admin);
     running.print_otlp(&mut out)?;
     writeln!(out, "metrics     {metrics}://{}/metrics", running.metrics)?;
     writeln!(out, "health      {health}://{}/ready", running.health)?;
+    writeln!(out, "admin       {admin}://{}/openapi.json", running.admin)?;
+    if let Some(remote) = running.remote_sampling {
+        writeln!(out, "sampling    http://{remote}/sampling")?;
+    }
     writeln!(out, "data        {}", running.data_dir.display())?;
     for handle in &stack.statuses {
         let status = handle.get();

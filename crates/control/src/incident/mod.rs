@@ -1,0 +1,17 @@
+//! What an incident is, and the transitions it goes through: pure, with the time given.
+
+mod idempotency;
+mod model;
+mod refusal;
+mod scope;
+#[cfg(test)]
+pub(crate) mod tests;
+mod transition;
+
+pub use idempotency::Key;
+pub use model::{
+    Count, Ended, Entry, Hold, Incident, IncidentId, Origin, ParseIdError, State, What, Why,
+};
+pub use refusal::Refusal;
+pub use scope::{MAX_ATTRIBUTES, ParseScopeError, Scope};
+pub use transition::{Limits, Open, close, expire, extend, in_force, open, release};

@@ -1,0 +1,179 @@
+//! Incidents on the disk: one JSON file each, replaced as a whole.
+//!
+//! RESTARTABLE: a file is written beside the old one, synced, renamed over it, and the folder is
+//! synced; so after a crash at any instant there is the old one or the new one. A file that cannot
+//! be read is left where it is, reported, and the others go on. `docs/formats/incident.md`
+//! describes the bytes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::incident::{Incident, IncidentId};
+
+const VERSION: u32 = 1;
+/// The largest file that is read.
+const MAX_FILE: u64 = 1 << 20;
+/// The most files that are read.
+const MAX_FILES: usize = 10_000;
+
+/// The folder of incidents.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+/// What the folder held.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The incidents, oldest first.
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// The names of files that could not be used, with what is wrong with each.
+    pub damaged: Vec<(String, String)>,
+}
+
+/// The disk refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the incident's file {path} cannot be written: {source}")]
+pub struct StoreError {
+    /// Which.
+    path: PathBuf,
+    /// What the system said.
+    source: io::Error,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    version: u32,
+    /// CRC32C of the bytes of `incident`, eight hexadecimal digits.
+    crc32c: String,
+    #[serde(borrow)]
+    incident: &'a RawValue,
+}
+
+impl Store {
+    /// Opens the folder, which is made if need be, and reads what is there.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or read. A damaged file is no error.
+    pub fn open(dir: &Path) -> io::Result<(Store, Loaded)> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let store = Store {
+            dir: dir.to_owned(),
+        };
+        let loaded = store.load()?;
+        Ok((store, loaded))
+    }
+
+    fn load(&self) -> io::Result<Loaded> {
+        let mut loaded = Loaded::default();
+        for entry in fs::read_dir(&self.dir)?.take(MAX_FILES) {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let Some(id) = name.strip_suffix(".json") else {
+                continue;
+            };
+            let read = read(&self.dir.join(&name)).and_then(|bytes| decode(id, &bytes));
+            match read {
+                Ok(incident) => {
+                    loaded.incidents.insert(incident.id.clone(), incident);
+                }
+                Err(why) => loaded.damaged.push((name, why)),
+            }
+        }
+        loaded.damaged.sort();
+        Ok(loaded)
+    }
+
+    /// Makes the incident durable as it is.
+    ///
+    /// # Errors
+    /// If the disk refuses; the file is then as it was.
+    pub fn put(&self, incident: &Incident) -> Result<(), StoreError> {
+        let path = self.path(&incident.id);
+        self.replace(&path, incident)
+            .map_err(|source| StoreError { path, source })
+    }
+
+    /// Forgets the incident.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn remove(&self, id: &IncidentId) -> Result<(), StoreError> {
+        let path = self.path(id);
+        let removed = match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => File::open(&self.dir).and_then(|dir| dir.sync_all()),
+        };
+        removed.map_err(|source| StoreError { path, source })
+    }
+
+    fn path(&self, id: &IncidentId) -> PathBuf {
+        self.dir.join(format!("{id}.json"))
+    }
+
+    fn replace(&self, path: &Path, incident: &Incident) -> io::Result<()> {
+        let fresh = path.with_extension("json.new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(&encode(incident)?)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!("it has more than {MAX_FILE} bytes"));
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn encode(incident: &Incident) -> io::Result<Vec<u8>> {
+    let text = serde_json::value::to_raw_value(incident)?;
+    let mut bytes = serde_json::to_vec(&Stored {
+        version: VERSION,
+        crc32c: digest(&text),
+        incident: &text,
+    })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+pub(crate) fn decode(id: &str, bytes: &[u8]) -> Result<Incident, String> {
+    let stored: Stored<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if stored.version != VERSION {
+        return Err(format!("its version is {}", stored.version));
+    }
+    if stored.crc32c != digest(stored.incident) {
+        return Err("its checksum does not hold".to_owned());
+    }
+    let incident: Incident =
+        serde_json::from_str(stored.incident.get()).map_err(|error| error.to_string())?;
+    if incident.id.as_str() != id {
+        return Err(format!("it holds {}", incident.id));
+    }
+    Ok(incident)
+}
+
+fn digest(text: &RawValue) -> String {
+    format!("{:08x}", crc32c::crc32c(text.get().as_bytes()))
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
