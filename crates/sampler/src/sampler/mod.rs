@@ -20,7 +20,7 @@ use crate::pass::Pass;
 use crate::plan::{Plan, compile};
 use crate::rare::Rarities;
 use crate::table::Generation;
-pub use cut::{CutError, Kept};
+pub use cut::{CutError, Kept, Selected};
 use state::Traces;
 pub use state::{Cause, Explanation, State};
 
@@ -146,6 +146,15 @@ impl Sampler {
     pub fn finish(&mut self) {
         let end = self.traces.now.saturating_add(self.plan.wait);
         self.traces.reach(&self.plan, &mut self.rare, end);
+    }
+
+    /// Lets time go on although no block comes, so that the journal need not keep for an idle
+    /// sampler what nobody asks for any more. Everything must have been observed that was appended
+    /// before `now`, and cut that is due by then; no block will be appended with an earlier time.
+    pub fn idle(&mut self, now_unix_nano: u64) {
+        if self.traces.observed.is_some() && now_unix_nano > self.traces.now {
+            self.traces.reach(&self.plan, &mut self.rare, now_unix_nano);
+        }
     }
 
     /// From now on keep all in a scope, though not before the override's own beginning. What is
