@@ -13,6 +13,15 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Nothing stays of so many items.
+    pub fn none(items: u32) -> Selection {
+        Selection {
+            items,
+            kept: 0,
+            bits: vec![0; items.div_ceil(8) as usize],
+        }
+    }
+
     /// Forgets all, to be filled anew.
     pub fn clear(&mut self) {
         (self.items, self.kept) = (0, 0);

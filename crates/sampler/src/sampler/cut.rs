@@ -126,7 +126,7 @@ impl Sampler {
         let mut selected = Selected::default();
         let mut last: Option<([u8; 16], Decision)> = None;
         // Nothing is edited: this walk is the one that cutting makes.
-        retain(block.signal, &block.payload, &mut Vec::new(), |item| {
+        let _unchanged = retain(block.signal, &block.payload, &mut Vec::new(), |item| {
             let id = id_of(item);
             if block.signal == Signal::Logs && id.iter().all(|byte| *byte == 0) {
                 // Of no trace.

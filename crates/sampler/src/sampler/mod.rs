@@ -224,6 +224,12 @@ impl Sampler {
         self.plan.policies.iter().map(|policy| policy.name.as_str())
     }
 
+    /// Whether a policy, by its place in [`policies`](Self::policies), lets go what it samples.
+    pub fn drops(&self, policy: u16) -> bool {
+        let found = self.plan.policies.get(usize::from(policy));
+        found.is_some_and(|policy| policy.drops)
+    }
+
     /// The name by which metrics and explanations call what decided.
     pub fn reason_name(&self, decision: Decision) -> &str {
         state::reason_name(&self.plan, decision)
