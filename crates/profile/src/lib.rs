@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod load;
 mod redaction;
+mod sampling;
 mod secret;
 mod ship;
 mod tls;
@@ -26,6 +27,7 @@ pub use policy::identity::Identity;
 pub use policy::quota::Quotas;
 pub use policy::units::{Bytes, Time};
 pub use redaction::Redaction;
+pub use sampler::config::Sampling;
 pub use secret::{Secret, SecretError};
 pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
@@ -55,6 +57,8 @@ pub struct Profile {
     pub redaction: Redaction,
     /// How the journal keeps what was taken.
     pub journal: Journal,
+    /// Which traces are shipped. Without it all are.
+    pub sampling: Option<Sampling>,
     /// Where the journal is shipped to. Each destination has its own durable cursor.
     pub ship: Vec<Ship>,
 }

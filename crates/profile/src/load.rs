@@ -91,6 +91,9 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
         let (at, hint) = (place_of(text, "tls:"), Some(hint.to_owned()));
         return Err(Error::at(name, text, at, 3, message, hint));
     }
+    if let Some(sampling) = &profile.sampling {
+        crate::sampling::check(name, text, sampling)?;
+    }
     let journal = &profile.journal;
     let smallest = 2 * journal.segment_bytes.0;
     if !((1 << 20)..=(4 << 30)).contains(&journal.segment_bytes.0) {
@@ -116,7 +119,7 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
 }
 
 /// The line and column of the first place where `word` stands, for errors found after parsing.
-fn place_of(text: &str, word: &str) -> (usize, usize) {
+pub(crate) fn place_of(text: &str, word: &str) -> (usize, usize) {
     text.lines()
         .enumerate()
         .find_map(|(line, content)| content.find(word).map(|column| (line + 1, column + 1)))
@@ -124,7 +127,7 @@ fn place_of(text: &str, word: &str) -> (usize, usize) {
 }
 
 /// The line and column of the value of the first `name:` that is `name`.
-fn place_of_name(text: &str, name: &str) -> (usize, usize) {
+pub(crate) fn place_of_name(text: &str, name: &str) -> (usize, usize) {
     let column = |line: &str| {
         line.match_indices("name:").find_map(|(at, key)| {
             let value = line[at + key.len()..].trim_start_matches([' ', '\'', '"']);

@@ -33,5 +33,5 @@ mod store;
 pub use control::{Control, ControlError, InForce, KeepAll, Progress};
 pub use decisions::{DecisionReader, Decisions, Look, Unknown};
 pub use lookback::Lookback;
-pub use open::{HOLDER, OpenError, Sampling};
+pub use open::{OpenError, Sampling};
 pub use sampler::Scope;

@@ -90,6 +90,11 @@ pub(crate) fn name_of(number: u8) -> String {
     format!("lookback-{number}")
 }
 
+/// The consumer that holds in the journal what a look back has still to decide.
+pub(crate) fn holder_of(name: &str) -> String {
+    format!("_sampler.{name}")
+}
+
 /// Makes the handle that shippers get.
 pub(crate) fn handle(
     entry: &Stored,

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{Book, Control};
 use crate::decisions::{Decisions, Unknown, Writer, make_dir};
-use crate::lookback::Lookback;
+use crate::lookback::{Lookback, holder_of, name_of};
 use crate::metrics::Metrics;
 use crate::stage::{Deciding, Stage};
-use crate::store::Store;
+use crate::store::{Lookback as State, Store};
 
-/// The consumer that holds what a restart reads back. No destination can have its name.
-pub const HOLDER: &str = "sampling.read";
+/// The consumer that holds what a restart reads back.
+const HOLDER: &str = "_sampler.read";
 /// Commands that wait.
 const MAX_COMMANDS: usize = 16;
 
@@ -140,6 +140,20 @@ impl Sampling {
         let mut all = self.stage.deciding.iter();
         let found = all.find(|deciding| deciding.signal == signal)?;
         Some(found.writer.decisions().clone())
+    }
+
+    /// The names of look backs that are not shipped to their end.
+    pub fn open_lookbacks(&self) -> Vec<String> {
+        let entries = self.stage.book.entries();
+        let open = entries.iter().filter(|e| e.lookback != State::Done);
+        open.map(|entry| name_of(entry.number)).collect()
+    }
+
+    /// The journal's consumers that are its own: no destination can have such a name.
+    pub fn holders(&self) -> Vec<String> {
+        let lookbacks = self.open_lookbacks();
+        let lookbacks = lookbacks.iter().map(|name| holder_of(name));
+        [HOLDER.to_owned()].into_iter().chain(lookbacks).collect()
     }
 
     /// What an incident speaks to.

@@ -10,7 +10,7 @@ use sampler::{MAX_OVERRIDES, Override};
 use super::Stage;
 use crate::control::{Command, ControlError, InForce, KeepAll, Progress};
 use crate::decisions::{Unknown, Writer};
-use crate::lookback::{self, Work, name_of};
+use crate::lookback::{self, Work, holder_of, name_of};
 use crate::store::{Lookback, Stored};
 
 impl Stage {
@@ -196,10 +196,6 @@ impl Stage {
             tracing::error!(%error, "a look back waits for a restart");
         }
     }
-}
-
-fn holder_of(name: &str) -> String {
-    format!("sampling.{name}")
 }
 
 fn forget(journal: &journal::Journal, name: &str, holder: journal::Consumer) {

@@ -68,6 +68,11 @@ impl DataDir {
             .hint("start a gateway with `stella telemetry up`, or name its folder with --data-dir"))
     }
 
+    /// Where the sampler keeps its decisions, its checkpoint and its overrides.
+    pub fn sampling(&self) -> PathBuf {
+        self.0.join("sampling")
+    }
+
     /// Where shippers put aside what a destination will not take.
     pub fn dead_letters(&self) -> PathBuf {
         self.0.join("dead-letters")

@@ -10,6 +10,7 @@ pub mod pki;
 mod policy_files;
 pub mod redact;
 pub mod send;
+mod ship;
 pub mod stack;
 pub mod status;
 pub mod tail;

@@ -78,12 +78,15 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         gateway,
         shippers,
         statuses,
+        sampling,
+        follower,
         metrics,
         health,
         keeper,
         ..
     } = stack;
-    let (stop_intake, stop_shipping, stop_own) = (
+    let (stop_intake, stop_shipping, stop_sampling, stop_own) = (
+        CancellationToken::new(),
         CancellationToken::new(),
         CancellationToken::new(),
         CancellationToken::new(),
@@ -117,7 +120,15 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     for shipper in shippers {
         shipping.spawn(shipper.run(stop_shipping.clone()));
     }
+    if let Some(follower) = follower {
+        shipping.spawn(follower.run(stop_shipping.clone()));
+    }
     shipping.close();
+    let deciding = TaskTracker::new();
+    if let Some(sampling) = sampling {
+        deciding.spawn(sampling.run(stop_sampling.clone()));
+    }
+    deciding.close();
     if args.demo {
         let endpoint = format!("http://{}", gateway.grpc_addr());
         own.spawn(demo::run(endpoint, args.demo_rate, stop_intake.clone()));
@@ -130,7 +141,11 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     stop_intake.cancel();
     // A second signal ends the process at once; the journal bears that.
     tokio::select! {
-        result = stop(serving, &shipping, &stop_shipping, &journal) => result?,
+        result = stop(
+            serving,
+            [(&stop_shipping, &shipping), (&stop_sampling, &deciding)],
+            &journal,
+        ) => result?,
         told = until_told() => {
             told?;
             return Err(CliError::new(Exit::Failure, "stopped at once, by a second signal"));
@@ -145,16 +160,17 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
 /// RESTARTABLE: the order of the data's way, so that each stage ends with nothing before it.
 async fn stop(
     serving: tokio::task::JoinHandle<()>,
-    shipping: &TaskTracker,
-    stop_shipping: &CancellationToken,
+    stages: [(&CancellationToken, &TaskTracker); 2],
     journal: &Journal,
 ) -> CliResult<()> {
     let broken = |error: &dyn std::fmt::Display| {
         CliError::new(Exit::Failure, format!("while stopping: {error}"))
     };
     serving.await.map_err(|error| broken(&error))?;
-    stop_shipping.cancel();
-    shipping.wait().await;
+    for (stop, stage) in stages {
+        stop.cancel();
+        stage.wait().await;
+    }
     journal.close().await.map_err(|error| broken(&error))
 }
 
