@@ -187,6 +187,12 @@ impl Sampler {
         self.overrides.end(number, now).then_some(now)
     }
 
+    /// Frees the number of an override that ended so long ago that no trace has it as its reason:
+    /// `wait` and twice `remember`. The sampler forgets it by itself when the next block comes.
+    pub fn forget_override(&mut self, number: u8) {
+        self.overrides.forget(number);
+    }
+
     /// The overrides that are not over.
     pub fn overrides(&self) -> &[Override] {
         self.overrides.list()

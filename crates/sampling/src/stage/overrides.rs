@@ -85,7 +85,8 @@ impl Stage {
         };
         if entry.to_unix_nano.is_none() {
             let to = self.sampler.end_override(entry.number);
-            let to = to.unwrap_or_else(|| self.journal.clock());
+            // Without a block since it began, it kept nothing.
+            let to = to.unwrap_or(0).max(entry.from_unix_nano);
             let ended = self.book.change(|entries| {
                 if let Some(entry) = entries.iter_mut().find(|entry| entry.id == id) {
                     entry.to_unix_nano = Some(to);
@@ -106,8 +107,14 @@ impl Stage {
             let ended = entry.to_unix_nano.map(|to| to.saturating_add(longest));
             entry.lookback == Lookback::Done && ended.is_some_and(|ended| ended < now)
         };
-        if self.book.entries().iter().any(over) {
+        let gone: Vec<u8> = {
+            let entries = self.book.entries();
+            let gone = entries.iter().filter(|entry| over(entry));
+            gone.map(|entry| entry.number).collect()
+        };
+        if !gone.is_empty() {
             self.book.change(|entries| entries.retain(|e| !over(e)))?;
+            gone.iter().for_each(|n| self.sampler.forget_override(*n));
             self.show_overrides();
         }
         Ok(())
