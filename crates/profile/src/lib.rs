@@ -22,7 +22,7 @@ pub use document::{Error, MAX_BYTES};
 pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
 pub use listen::Listen;
-pub use load::{load, parse};
+pub use load::{load, load_sampling, parse};
 pub use policy::identity::Identity;
 pub use policy::quota::Quotas;
 pub use policy::units::{Bytes, Time};

@@ -9,6 +9,38 @@ use crate::{OtlpDestination, Profile};
 
 /// Reads the profile in the file `path`.
 pub fn load(path: &Path) -> Result<Profile, Error> {
+    let (name, text) = read(path)?;
+    parse(&name, &text)
+}
+
+/// Reads `sampling` from a file: a profile that has it, or what stands under that key alone.
+///
+/// # Errors
+/// What is wrong first, with its place.
+pub fn load_sampling(path: &Path) -> Result<crate::Sampling, Error> {
+    let (name, text) = read(path)?;
+    let begins = |line: &str| {
+        line.trim_start_matches('{')
+            .trim_start()
+            .starts_with("sampling:")
+    };
+    if text.lines().any(begins) {
+        let profile = parse(&name, &text)?;
+        return profile.sampling.ok_or_else(|| {
+            let hint = "give it policies, or name another file".to_owned();
+            Error::whole(
+                &name,
+                "the profile has no `sampling`".to_owned(),
+                Some(hint),
+            )
+        });
+    }
+    let sampling: crate::Sampling = document::parse("sampling policy", &name, &text)?;
+    crate::sampling::check(&name, &text, &sampling)?;
+    Ok(sampling)
+}
+
+fn read(path: &Path) -> Result<(String, String), Error> {
     let name = path.display().to_string();
     let mut text = String::new();
     std::fs::File::open(path)
@@ -21,7 +53,7 @@ pub fn load(path: &Path) -> Result<Profile, Error> {
                 Some(hint.to_owned()),
             )
         })?;
-    parse(&name, &text)
+    Ok((name, text))
 }
 
 /// Reads a profile from its text; `name` stands for the file in errors.

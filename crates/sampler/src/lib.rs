@@ -46,4 +46,4 @@ pub use sampler::{
     Cause, CutError, Explanation, InForce, Kept, Recut, Sampler, Selected, State, memory_bytes,
 };
 pub use selection::Selection;
-pub use simulate::{Outcome, SimulateError, Simulation, explain, simulate};
+pub use simulate::{Outcome, SimulateError, Simulation, explain, simulate, spans_of};

@@ -79,6 +79,24 @@ impl Decisions {
     }
 }
 
+/// Reads what a process has stored in its folder about the blocks of a signal, whether it runs or
+/// not. A block that is not decided is unknown to it.
+pub fn stored(dir: &Path, signal: ident::Signal) -> DecisionReader {
+    let whole = Reach {
+        until: Position {
+            segment: u64::MAX,
+            offset: u64::MAX,
+        },
+        complete: true,
+    };
+    let shared = Shared {
+        dir: crate::store::Store::new(dir).decisions(signal.as_str()),
+        unknown: Unknown::Whole,
+        reach: watch::Sender::new(whole),
+    };
+    Decisions(Arc::new(shared)).reader()
+}
+
 fn path_of(dir: &Path, segment: u64) -> PathBuf {
     dir.join(format!("{segment:016x}{SUFFIX}"))
 }

@@ -31,7 +31,7 @@ mod stage;
 mod store;
 
 pub use control::{Control, ControlError, InForce, KeepAll, Progress};
-pub use decisions::{DecisionReader, Decisions, Look, Unknown};
+pub use decisions::{DecisionReader, Decisions, Look, Unknown, stored};
 pub use lookback::Lookback;
 pub use open::{OpenError, Sampling};
 pub use sampler::Scope;

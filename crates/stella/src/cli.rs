@@ -2,6 +2,7 @@
 
 pub mod pki;
 pub mod redact;
+pub mod sampling;
 pub mod token;
 
 use std::path::PathBuf;
@@ -53,6 +54,9 @@ enum Telemetry {
     /// Try redaction policies: what they change, what is likely wrong with them, what applies.
     #[command(subcommand)]
     Redact(redact::Redact),
+    /// Try sampling policies on what the journal holds, and ask what became of a trace.
+    #[command(subcommand)]
+    Sampling(sampling::Sampling),
     /// Make tokens for senders.
     #[command(subcommand)]
     Token(token::Token),
@@ -253,6 +257,7 @@ impl Stella {
             }
             Command::Telemetry(Telemetry::Pki(command)) => telemetry::pki::run(&command),
             Command::Telemetry(Telemetry::Redact(command)) => telemetry::redact::run(&command),
+            Command::Telemetry(Telemetry::Sampling(command)) => telemetry::sampling::run(&command),
             Command::Telemetry(Telemetry::Token(command)) => telemetry::token::run(&command),
             Command::Reference { page } => reference::run(page),
         }

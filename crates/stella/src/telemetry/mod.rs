@@ -9,6 +9,7 @@ mod otlp_file;
 pub mod pki;
 mod policy_files;
 pub mod redact;
+pub mod sampling;
 pub mod send;
 mod ship;
 pub mod stack;

@@ -335,3 +335,6 @@ fn file_config(file: &profile::FileDestination) -> shipper::file::Config {
         ..shipper::file::Config::new(&file.path)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
     reason = "this is a test"
 )]
 
+mod commands;
 mod kept;
 mod restarts;
 
