@@ -3,7 +3,7 @@
 #![allow(
     missing_docs,
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::panic,
     reason = "this is a test"
 )]
 
