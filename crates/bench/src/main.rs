@@ -62,6 +62,7 @@ fn main() {
         }),
         ["half", stella] => println!("{}", runs::half(stella).row()),
         ["neighbours", stella] => println!("{}", neighbours::measure(stella).row()),
+        ["sampled", stella] => print!("{}", runs::sampled(stella)),
         ["all", stella, collector, page, outage_seconds] => {
             let outage = outage_seconds.parse().expect("a number of seconds");
             let figures = runs::all(stella, collector, outage);

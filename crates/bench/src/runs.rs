@@ -236,6 +236,46 @@ fn start(stella: &str, sink: &str, more: &str) -> Stella {
 const PLAIN: &str = "stella: gRPC in, journal with fsync, gRPC out";
 /// The guard keeps everything as it comes.
 const OPEN: &str = "redaction: { enabled: false }\n";
+const SAMPLED: &str = "the same, nothing redacted, 10 % of traces kept by sampling";
+/// All that is sent is decided and shipped within the time that CPU is counted.
+const SAMPLING: &str = "\
+sampling:
+  wait: 1s
+  remember: 4s
+  max_traces: 1000000
+  remember_traces: 2000000
+  policies:
+    - { name: errors, type: error }
+    - { name: slow, type: latency, latency: { threshold_ms: 60000 } }
+    - { name: tenth, type: probabilistic, probabilistic: { sampling_percentage: 10 } }
+";
+
+/// Plain shipping and sampled shipping, twice each: the ratios of CPU and the peaks of memory.
+pub fn sampled(stella: &str) -> String {
+    let mut text = String::new();
+    for _ in 0..2 {
+        for (name, profile) in [
+            (PLAIN, OPEN.to_owned()),
+            (SAMPLED, format!("{OPEN}{SAMPLING}")),
+        ] {
+            let sink = Server::start(&[]);
+            let gateway = start(stella, &sink.addr, &profile);
+            let addr = gateway.at().grpc.to_string();
+            let (row, outcome) = loaded(name, pid(&gateway), &addr, None);
+            assert_eq!(outcome.refused, 0, "the gateway refused under load");
+            text += &format!(
+                "{name}: {:.3} CPU s per million spans, {:.0} spans/s, {:.0} MB; {:.0} of {:.0} spans sent on\n",
+                row.cpu_per_million,
+                row.spans_per_second,
+                row.peak_mb,
+                gateway.metric("otelcol_exporter_sent_spans"),
+                gateway.metric("otelcol_receiver_accepted_spans"),
+            );
+        }
+    }
+    text
+}
+
 /// As a site drops keys that it knows; three of the twelve attributes are among them.
 const KEYS: &str = "\
 version: 1
@@ -290,6 +330,12 @@ fn guarded() -> Vec<Guarded> {
             profile: format!("{OPEN}{tls}"),
             files: Some([ca, client.cert, client.key]),
             _folder: certificates,
+        },
+        Guarded {
+            name: SAMPLED,
+            profile: format!("{OPEN}{SAMPLING}"),
+            files: None,
+            _folder: folder(),
         },
     ]
 }

@@ -82,6 +82,23 @@ impl Catalog {
         }
     }
 
+    /// Where the first segment begins that has a block which was appended at a time or later.
+    pub(crate) fn position_at(&self, unix_nano: u64) -> Position {
+        let all_before = |info: &Segment| {
+            info.summary.blocks > 0 && info.summary.last_appended_unix_nano < unix_nano
+        };
+        // The last one is still written.
+        let last = self.segments.last_key_value();
+        let found = self.segments.iter().find(|(_, info)| !all_before(info));
+        match found.or(last) {
+            Some((&segment, _)) => Position {
+                segment,
+                offset: SEGMENT_HEADER_BYTES,
+            },
+            None => self.oldest(),
+        }
+    }
+
     pub(crate) fn place(&self, at: Position) -> Place {
         let start = |segment: u64| {
             Place::GoTo(Position {

@@ -70,15 +70,19 @@ impl Committer {
 
     fn commit(&mut self, items: Vec<Pending>) {
         let reserved: usize = items.iter().map(|p| p.record.payload.len()).sum();
-        let now = self.shared.now();
+        let now = self.shared.begin_commit();
         let (mut blocks, waiters): (Vec<_>, Vec<_>) = self
             .build(items, now)
             .into_iter()
             .map(|out| (out.block, out.waiters))
             .unzip();
-        match self.write(&mut blocks) {
+        let written = self.write(&mut blocks);
+        if written.is_ok() {
+            self.publish(&blocks);
+        }
+        self.shared.committed();
+        match written {
             Ok(written) => {
-                self.publish(&blocks);
                 self.answer_all(&blocks, waiters);
                 if let Some(active) = &mut self.active {
                     active.absorb(&written, &blocks);

@@ -192,6 +192,18 @@ impl Journal {
         retention::total_and_held(&self.shared).1
     }
 
+    /// The journal's clock, in nanoseconds since 1970: every block that is not to be read yet will
+    /// carry this time or a later one. It never goes back, and costs a reading of the clock.
+    pub fn clock(&self) -> u64 {
+        self.shared.settled()
+    }
+
+    /// A place from which on all blocks can be read that were appended at a time or later: where
+    /// the segment begins that was being written then.
+    pub fn position_at(&self, unix_nano: u64) -> Position {
+        lock(&self.shared.catalog).position_at(unix_nano)
+    }
+
     /// What the journal holds now.
     pub fn stats(&self) -> Stats {
         Stats {

@@ -49,7 +49,11 @@ pub(crate) struct Shared {
     pub lock: Mutex<Option<File>>,
     /// The journal's clock, which never goes back.
     clock: AtomicU64,
+    /// While blocks are committed: no later than the time they carry; else [`NOT_COMMITTING`].
+    committing: AtomicU64,
 }
+
+const NOT_COMMITTING: u64 = u64::MAX;
 
 impl Shared {
     #[expect(clippy::too_many_arguments, reason = "called once, by name")]
@@ -69,6 +73,7 @@ impl Shared {
             cache: Mutex::new(Cache::new(options.cache_bytes)),
             published: watch::Sender::new(stats.newest),
             clock: AtomicU64::new(stats.newest_unix_nano),
+            committing: AtomicU64::new(NOT_COMMITTING),
             jobs: Jobs::default(),
             catalog: Mutex::new(catalog),
             consumers: Mutex::new(consumers),
@@ -89,7 +94,26 @@ impl Shared {
     /// The time now; never before a time it gave earlier, nor before the newest block.
     pub(crate) fn now(&self) -> u64 {
         let now = self.env.now();
-        self.clock.fetch_max(now, Ordering::Relaxed).max(now)
+        self.clock.fetch_max(now, Ordering::SeqCst).max(now)
+    }
+
+    /// The time that the blocks of a commit carry. Until [`committed`](Self::committed),
+    /// [`settled`](Self::settled) does not go past it.
+    pub(crate) fn begin_commit(&self) -> u64 {
+        // In this order: whoever does not see the mark asked the clock before this does again.
+        self.committing.store(self.now(), Ordering::SeqCst);
+        self.now()
+    }
+
+    /// What was being committed is published, or has failed.
+    pub(crate) fn committed(&self) {
+        self.committing.store(NOT_COMMITTING, Ordering::SeqCst);
+    }
+
+    /// A time before which no block will be published that is not published yet.
+    pub(crate) fn settled(&self) -> u64 {
+        let now = self.now();
+        now.min(self.committing.load(Ordering::SeqCst))
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -14,6 +14,7 @@ mod listen;
 mod load;
 mod notify;
 mod redaction;
+mod sampling;
 mod secret;
 mod ship;
 mod tls;
@@ -23,7 +24,7 @@ pub use document::{Error, MAX_BYTES};
 pub use journal::{AtLimit, Durability, Journal};
 pub use limits::Limits;
 pub use listen::Listen;
-pub use load::{load, parse};
+pub use load::{load, load_sampling, parse};
 pub use notify::{
     CloudEventsMode, Notify, NotifyAlertmanager, NotifyCloudEvents, NotifyCommand, NotifyFile,
     NotifyLimits, NotifySmtp, NotifyTarget, NotifyTemplate, NotifyWebhook, SmtpSecurity,
@@ -32,6 +33,7 @@ pub use policy::identity::Identity;
 pub use policy::quota::Quotas;
 pub use policy::units::{Bytes, Time};
 pub use redaction::Redaction;
+pub use sampler::config::Sampling;
 pub use secret::{Secret, SecretError};
 pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,
@@ -67,6 +69,8 @@ pub struct Profile {
     pub admin: Admin,
     /// What SDKs are told that ask `listen.remote_sampling` how much to sample at the head.
     pub remote_sampling: RemoteSampling,
+    /// Which traces are shipped. Without it all are.
+    pub sampling: Option<Sampling>,
     /// Where the journal is shipped to. Each destination has its own durable cursor.
     pub ship: Vec<Ship>,
     /// Who is told of incidents.

@@ -9,6 +9,38 @@ use crate::{OtlpDestination, Profile};
 
 /// Reads the profile in the file `path`.
 pub fn load(path: &Path) -> Result<Profile, Error> {
+    let (name, text) = read(path)?;
+    parse(&name, &text)
+}
+
+/// Reads `sampling` from a file: a profile that has it, or what stands under that key alone.
+///
+/// # Errors
+/// What is wrong first, with its place.
+pub fn load_sampling(path: &Path) -> Result<crate::Sampling, Error> {
+    let (name, text) = read(path)?;
+    let begins = |line: &str| {
+        line.trim_start_matches('{')
+            .trim_start()
+            .starts_with("sampling:")
+    };
+    if text.lines().any(begins) {
+        let profile = parse(&name, &text)?;
+        return profile.sampling.ok_or_else(|| {
+            let hint = "give it policies, or name another file".to_owned();
+            Error::whole(
+                &name,
+                "the profile has no `sampling`".to_owned(),
+                Some(hint),
+            )
+        });
+    }
+    let sampling: crate::Sampling = document::parse("sampling policy", &name, &text)?;
+    crate::sampling::check(&name, &text, &sampling)?;
+    Ok(sampling)
+}
+
+fn read(path: &Path) -> Result<(String, String), Error> {
     let name = path.display().to_string();
     let mut text = String::new();
     std::fs::File::open(path)
@@ -21,7 +53,7 @@ pub fn load(path: &Path) -> Result<Profile, Error> {
                 Some(hint.to_owned()),
             )
         })?;
-    parse(&name, &text)
+    Ok((name, text))
 }
 
 /// Reads a profile from its text; `name` stands for the file in errors.
@@ -101,6 +133,9 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
         let (at, hint) = (place_of_key(text, key), Some(hint.to_owned()));
         return Err(Error::at(name, text, at, key.len(), message, hint));
     }
+    if let Some(sampling) = &profile.sampling {
+        crate::sampling::check(name, text, sampling)?;
+    }
     let journal = &profile.journal;
     let smallest = 2 * journal.segment_bytes.0;
     if !((1 << 20)..=(4 << 30)).contains(&journal.segment_bytes.0) {
@@ -126,7 +161,7 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
 }
 
 /// The line and column of the first place where `word` stands, for errors found after parsing.
-fn place_of(text: &str, word: &str) -> (usize, usize) {
+pub(crate) fn place_of(text: &str, word: &str) -> (usize, usize) {
     text.lines()
         .enumerate()
         .find_map(|(line, content)| content.find(word).map(|column| (line + 1, column + 1)))
@@ -150,7 +185,7 @@ fn place_of_key(text: &str, key: &str) -> (usize, usize) {
 }
 
 /// The line and column of the value of the first `name:` that is `name`.
-fn place_of_name(text: &str, name: &str) -> (usize, usize) {
+pub(crate) fn place_of_name(text: &str, name: &str) -> (usize, usize) {
     let column = |line: &str| {
         line.match_indices("name:").find_map(|(at, key)| {
             let value = line[at + key.len()..].trim_start_matches([' ', '\'', '"']);

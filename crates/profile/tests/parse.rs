@@ -217,6 +217,31 @@ fn errors_say_where_and_what() {
             "a share of 1.5",
             "from 0 to 1",
         ),
+        (
+            "journal: { window: 1m }\nsampling:\n  wait: 1m\n  remember: 30s\n  policies: [{ name: a, type: error }]\n",
+            "p.yaml:4:3: `sampling.remember` is 30s",
+            "use 1m",
+        ),
+        (
+            "sampling:\n  wait: 1m\n  remember: 90s\n  logs: with_trace\n  policies: [{ name: a, type: error }]\n",
+            "p.yaml:3:3: `sampling.remember` is",
+            "use 2m",
+        ),
+        (
+            "ship: [{ name: a, file: { path: x } }]\nsampling:\n  policies:\n    - { name: a, type: latency }\n",
+            "p.yaml:4:15: the sampling policy `a`",
+            "",
+        ),
+        (
+            "sampling:\n  policies:\n    - { name: a, type: eror }\n",
+            "unknown value `eror`",
+            "did you mean `error`?",
+        ),
+        (
+            "sampling: { wait: 10s }\n",
+            "p.yaml:1:1: `sampling` has no policies",
+            "leave `sampling` out",
+        ),
         ("listen: [\n", "p.yaml:", ""),
         ("journal: {window: 1m, window: 2m}\n", "p.yaml:1:", ""),
     ];

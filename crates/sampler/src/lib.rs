@@ -33,6 +33,7 @@ mod probability;
 mod rare;
 mod ring;
 mod sampler;
+mod selection;
 mod simulate;
 mod table;
 
@@ -42,6 +43,7 @@ pub use decision::{Decision, Reason};
 pub use overrides::{MAX_OVERRIDES, MAX_SCOPE_ATTRIBUTES, Override, OverrideError, Scope};
 pub use pace::{Pace, Step};
 pub use sampler::{
-    Cause, CutError, Explanation, InForce, Kept, Recut, Sampler, State, memory_bytes,
+    Cause, CutError, Explanation, InForce, Kept, Recut, Sampler, Selected, State, memory_bytes,
 };
-pub use simulate::{Outcome, SimulateError, Simulation, explain, simulate};
+pub use selection::Selection;
+pub use simulate::{Outcome, SimulateError, Simulation, explain, simulate, spans_of};

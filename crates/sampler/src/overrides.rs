@@ -77,6 +77,11 @@ impl Overrides {
         false
     }
 
+    /// Forgets one, whose number is free then.
+    pub(crate) fn forget(&mut self, number: u8) {
+        self.0.retain(|known| known.number != number);
+    }
+
     /// Forgets those that ended before `time`.
     pub(crate) fn forget_before(&mut self, time: u64) {
         self.0.retain(|known| known.to_unix_nano > time);

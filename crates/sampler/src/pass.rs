@@ -178,6 +178,11 @@ pub(crate) fn trace_id(span: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
+/// The trace id of a log record; empty if it has none.
+pub(crate) fn record_trace_id(record: &[u8]) -> &[u8] {
+    bodies(record, 9).last().unwrap_or_default()
+}
+
 /// The length-delimited fields of a number.
 pub(crate) fn bodies(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     Fields::new(message).filter_map(move |field| match field.value {

@@ -92,6 +92,22 @@ pub fn explain<E>(
     Ok(sampler.explanations().to_vec())
 }
 
+/// Which spans of a block are a trace's, by their place in it; empty for what is malformed.
+pub fn spans_of(block: &Block, trace_id: &[u8; 16]) -> Vec<u32> {
+    let (mut at, mut found) = (0, Vec::new());
+    let walked = otlp::edit::retain(block.signal, &block.payload, &mut Vec::new(), |span| {
+        if crate::pass::trace_id(span) == trace_id {
+            found.push(at);
+        }
+        at += 1;
+        true
+    });
+    match walked {
+        Ok(_) => found,
+        Err(_) => Vec::new(),
+    }
+}
+
 fn run<E>(
     sampler: &mut Sampler,
     blocks: impl IntoIterator<Item = Result<Block, E>>,

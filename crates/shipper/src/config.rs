@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ident::{Signal, TenantId};
 use journal::Filter;
+use sampling::Decisions;
 
 use crate::{Retry, file, otlp};
 
@@ -19,6 +20,9 @@ pub struct Config {
     pub signals: Option<Vec<Signal>>,
     /// The tenant that it carries; `None` means all.
     pub tenant: Option<TenantId>,
+    /// What of the blocks is carried; `None` means all. There must be decisions about each of
+    /// `signals`.
+    pub decisions: Option<Decisions>,
     /// The most bytes of a request before compression. A receiver's limit counts the whole
     /// message; that of most is 4 MiB.
     pub batch_max_bytes: usize,
@@ -46,6 +50,7 @@ impl Config {
             destination,
             signals: None,
             tenant: None,
+            decisions: None,
             batch_max_bytes: 4 << 20,
             in_flight: 4,
             retry: Retry::default(),

@@ -21,7 +21,7 @@ use egress::{Backoff, Retry};
 /// What the deliveries of one shipper share.
 pub(crate) struct Context {
     pub name: String,
-    pub destination: Box<dyn Destination>,
+    pub destination: Arc<dyn Destination>,
     pub gate: Gate,
     /// A permit for each request that may be in flight.
     pub requests: Semaphore,

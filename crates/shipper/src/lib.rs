@@ -15,19 +15,20 @@
 //!   aside in a readable dead-letter file, and the rest goes on.
 //!
 //! # What it does not do
-//! It reads nothing but the journal, changes no item, and decides nothing about tenants. Blocks of
-//! two tenants never share a request.
+//! It reads nothing but the journal and the sampler's decisions, changes no item, and decides nothing
+//! about tenants. Blocks of two tenants never share a request.
 //!
 //! # How it works
 //! ```text
-//! journal ─▶ Consumer ─▶ assemble ─▶ deliver (several at once) ─▶ destination: otlp, file
-//!               ▲                       │ retry, breaker, narrowing ─▶ dead letters
-//!               └──── cursor ◀─ ledger ◀┘
+//! journal ─▶ Consumer ─▶ choose ─▶ assemble ─▶ deliver (several at once) ─▶ destination: otlp, file
+//!               ▲                                  │ retry, breaker, narrowing ─▶ dead letters
+//!               └──── cursor ◀─ ledger ◀───────────┘
 //! ```
 //! Batching is concatenation (NO-TREE): a batch is a list of blocks, and its body is that list.
 
 mod batch;
 mod breaker;
+mod choose;
 mod config;
 #[cfg(test)]
 mod conformance;
@@ -46,5 +47,5 @@ mod status;
 pub use config::{Config, ConfigError, DeadLetterConfig, DestinationConfig};
 pub use egress::{ConnectError, Connector, Retry, Seal, Secret, Stream};
 pub use metrics::Metrics;
-pub use shipper::Shipper;
+pub use shipper::{Outlet, Shipper};
 pub use status::{BreakerState, Status, StatusHandle};

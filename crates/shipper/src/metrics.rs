@@ -23,6 +23,8 @@ pub struct Metrics {
     pub(crate) seconds: HistogramVec,
     pub(crate) in_flight: GaugeVec,
     pub(crate) held_bytes: GaugeVec,
+    pub(crate) not_sampled: CounterVec,
+    pub(crate) undecided: CounterVec,
 }
 
 impl Metrics {
@@ -42,6 +44,16 @@ impl Metrics {
             })
         };
         Metrics {
+            not_sampled: m.counter_vec(
+                "stella_shipper_not_sampled_items_total",
+                "Items that are not shipped because sampling lets them go.",
+                &["exporter", "signal"],
+            ),
+            undecided: m.counter_vec(
+                "stella_shipper_undecided_items_total",
+                "Items shipped whole because there is no decision of the sampler's about them: they came before sampling began, or its files are damaged.",
+                &["exporter", "signal"],
+            ),
             sent: each("sent", "Number of {} that the destination has acknowledged."),
             send_failed: each(
                 "send_failed",

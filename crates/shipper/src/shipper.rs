@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::Gate;
+use crate::choose::Chooser;
 use crate::config::{Config, ConfigError, DestinationConfig};
 use crate::dead_letter::DeadLetters;
 use crate::deliver::Context;
@@ -34,9 +35,44 @@ use run::Run;
 pub struct Shipper {
     context: Arc<Context>,
     consumer: Consumer,
+    chooser: Option<Chooser>,
     in_flight: usize,
     drain: Duration,
     queue_capacity: u64,
+}
+
+/// A destination, which several shippers may carry to.
+#[derive(Clone)]
+pub struct Outlet {
+    destination: Arc<dyn Destination>,
+    description: String,
+}
+
+impl Outlet {
+    /// Prepares a destination. Nothing is sent.
+    ///
+    /// # Errors
+    /// If the config cannot work. A destination that does not answer is no error.
+    pub fn open(config: &DestinationConfig, connector: &Connector) -> Result<Self, ConfigError> {
+        Ok(match config {
+            DestinationConfig::Otlp(otlp) => Outlet {
+                destination: Arc::new(otlp::Otlp::new(otlp, connector.clone())?),
+                description: otlp.describe(),
+            },
+            DestinationConfig::File(file) => Outlet {
+                destination: Arc::new(file::Files::new(file)),
+                description: file.describe(),
+            },
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(destination: Box<dyn Destination>) -> Self {
+        Outlet {
+            destination: Arc::from(destination),
+            description: "the destination under test".to_owned(),
+        }
+    }
 }
 
 impl Shipper {
@@ -51,27 +87,31 @@ impl Shipper {
         connector: &Connector,
         metrics: &Metrics,
     ) -> Result<Shipper, ConfigError> {
-        config.check()?;
-        let (destination, description): (Box<dyn Destination>, String) = match &config.destination {
-            DestinationConfig::Otlp(otlp) => (
-                Box::new(otlp::Otlp::new(otlp, connector.clone())?),
-                otlp.describe(),
-            ),
-            DestinationConfig::File(file) => (Box::new(file::Files::new(file)), file.describe()),
-        };
-        Self::with_destination(config, journal, metrics, destination, description)
+        let outlet = Outlet::open(&config.destination, connector)?;
+        Self::open_at(config, Start::Oldest, &outlet, journal, metrics)
     }
 
-    pub(crate) fn with_destination(
+    /// The same to a destination that another shipper carries to as well, and from another place if
+    /// the cursor is new. The config's own `destination` is not looked at.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_at(
         config: Config,
+        start: Start,
+        outlet: &Outlet,
         journal: &Journal,
         metrics: &Metrics,
-        destination: Box<dyn Destination>,
-        description: String,
     ) -> Result<Shipper, ConfigError> {
+        config.check()?;
+        let Outlet {
+            destination,
+            description,
+        } = outlet.clone();
         let consumer = journal
-            .consumer(&config.name, Start::Oldest)?
+            .consumer(&config.name, start)?
             .with_filter(config.filter());
+        let chooser = config.decisions.as_ref().map(Chooser::new);
         let signals = config.signals.as_deref().unwrap_or(&Signal::ALL);
         metrics.prepare(&config.name, signals);
         let status = StatusHandle::new(Status {
@@ -97,6 +137,7 @@ impl Shipper {
         let shipper = Shipper {
             context,
             consumer,
+            chooser,
             in_flight,
             drain: config.drain,
             queue_capacity: journal.options().max_bytes,
@@ -111,14 +152,16 @@ impl Shipper {
     }
 
     /// Runs until `shutdown`; then ships what is left while that takes no longer than
-    /// [`Config::drain`] and the destination answers, and makes the cursor durable. Also ends when
-    /// the journal is closed and all of it was read and dealt with.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// [`Config::drain`] and the destination answers, and makes the cursor durable. What is not
+    /// decided by then is left. Also ends when the journal is closed, or its decisions end, and all
+    /// was read and dealt with; then it returns `true`.
+    pub async fn run(self, shutdown: CancellationToken) -> bool {
         let context = Arc::clone(&self.context);
         context.status.update(|status| status.running = true);
         let mut run = Run::new(self);
-        run.until(&shutdown).await;
+        let ended = run.until(&shutdown).await;
         run.wind_up().await;
         context.status.update(|status| status.running = false);
+        ended
     }
 }

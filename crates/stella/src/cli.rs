@@ -4,6 +4,7 @@ pub mod incident;
 pub mod notify;
 pub mod pki;
 pub mod redact;
+pub mod sampling;
 pub mod token;
 
 use std::path::PathBuf;
@@ -61,6 +62,9 @@ enum Telemetry {
     /// Look after notifications: what waits, what was given up, whether targets are reached.
     #[command(subcommand)]
     Notify(notify::Notify),
+    /// Try sampling policies on what the journal holds, and ask what became of a trace.
+    #[command(subcommand)]
+    Sampling(sampling::Sampling),
     /// Make tokens for senders.
     #[command(subcommand)]
     Token(token::Token),
@@ -265,6 +269,7 @@ impl Stella {
             Command::Telemetry(Telemetry::Pki(command)) => telemetry::pki::run(&command),
             Command::Telemetry(Telemetry::Redact(command)) => telemetry::redact::run(&command),
             Command::Telemetry(Telemetry::Notify(command)) => telemetry::notify::run(&command),
+            Command::Telemetry(Telemetry::Sampling(command)) => telemetry::sampling::run(&command),
             Command::Telemetry(Telemetry::Token(command)) => telemetry::token::run(&command),
             Command::Reference { page } => reference::run(page),
         }

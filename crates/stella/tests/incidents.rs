@@ -587,3 +587,43 @@ fn a_damaged_incident() {
     );
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
 }
+
+/// Guarantees: who the profile names is told of an incident's opening, extension and end, in this
+/// order and once, over `kill -9`.
+#[test]
+fn somebody_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events");
+    let rest = format!(
+        "notify: {{ targets: [{{ name: log, file: {{ path: '{}' }} }}] }}\n",
+        file.display()
+    );
+    let mut stella = Stella::start(BINARY, &rest);
+    let open = [
+        "incident",
+        "open",
+        "--scope",
+        "service=a,tenant=acme",
+        "--reason",
+        "slow",
+    ];
+    let id = read(&stella, &open)["id"].as_str().unwrap().to_owned();
+    read(&stella, &["incident", "extend", &id, "--ttl", "3h"]);
+    stella.kill();
+    stella.start_again();
+    read(&stella, &["incident", "close", &id, "--note", "mended"]);
+    let told = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let lines = text.lines().map(serde_json::from_str);
+        lines.map_while(Result::ok).collect()
+    };
+    wait_for("the end is told", || told().len() >= 3);
+    let kinds: Vec<Value> = told().iter().map(|event| event["type"].clone()).collect();
+    let expected = ["opened", "extended", "closed"].map(|what| format!("stella.incident.{what}"));
+    assert_eq!(kinds, expected);
+    let last = &told()[2];
+    assert_eq!(
+        (&last["subject"], &last["data"]["note"]),
+        (&json!(id), &json!("mended"))
+    );
+}

@@ -25,6 +25,7 @@ pub mod places;
 pub mod process;
 pub mod sdk;
 pub mod stella;
+pub mod traces;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -39,6 +39,8 @@ pub struct Sampling {
     pub remember_traces: usize,
     /// What becomes of spans that cannot be tracked: their table is full, or they have no trace id.
     pub untracked: Untracked,
+    /// Which log records are shipped.
+    pub logs: Logs,
     /// Stop at the first policy that samples, as upstream's option of this name. Otherwise every
     /// policy is asked, and every limiter takes its share of a trace even if others sample it.
     pub sample_on_first_match: bool,
@@ -57,6 +59,7 @@ impl Default for Sampling {
             max_traces: 200_000,
             remember_traces: 500_000,
             untracked: Untracked::Keep,
+            logs: Logs::All,
             sample_on_first_match: false,
             policies: Vec::new(),
         }
@@ -74,10 +77,30 @@ pub enum Untracked {
     Drop,
 }
 
+/// Which log records are shipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Logs {
+    /// All, as soon as they are there.
+    #[default]
+    All,
+    /// Those without a trace id, and those whose trace is kept: twice `wait` behind the journal,
+    /// since most records come before their spans do. `remember` must be at least twice `wait`.
+    WithTrace,
+}
+
 /// The most traces in any table: about 12 GiB of them.
 const MAX_TRACES: usize = 1 << 28;
 
 impl Sampling {
+    /// Checks everything, the policies too, without making the tables.
+    ///
+    /// # Errors
+    /// If the configuration cannot work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        crate::plan::compile(self).map(drop)
+    }
+
     /// Checks what can be checked without compiling the policies.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let range = |key, value: Duration, least: Duration, most: Duration| {
@@ -95,7 +118,11 @@ impl Sampling {
         let (wait, remember) = (self.wait.0, self.remember.0);
         let day = Duration::from_secs(24 * 3600);
         range("wait", wait, Duration::from_millis(1), day)?;
-        range("remember", remember, wait, day)?;
+        let least = match self.logs {
+            Logs::All => wait,
+            Logs::WithTrace => wait * 2,
+        };
+        range("remember", remember, least, day)?;
         if let Some(quiet) = self.quiet {
             range("quiet", quiet.0, Duration::ZERO, wait)?;
         }

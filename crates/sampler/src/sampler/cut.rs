@@ -1,13 +1,14 @@
-//! Copying the spans of kept traces.
+//! Which items of a block stay, and copying them.
 
 use ident::Signal;
 use journal::Block;
-use otlp::edit::{Edited, retain};
+use otlp::edit::retain;
 
 use super::Sampler;
 use crate::config::Untracked;
 use crate::decision::{Decision, Entry, Reason};
-use crate::pass::trace_id;
+use crate::pass::{record_trace_id, trace_id};
+use crate::selection::Selection;
 
 /// What is left of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub struct Kept {
     pub dropped: u64,
     /// Of all spans, those of traces that are not known: the table was full, or they have no id.
     pub untracked: u64,
+}
+
+/// What [`Sampler::select`] tells beside the selection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selected {
+    /// Items of traces that are not known.
+    pub untracked: u64,
+    /// Items that an override keeps, by its number.
+    pub by_override: [u64; 16],
 }
 
 /// Why a block was not cut.
@@ -51,18 +61,54 @@ pub enum CutError {
 
 impl Sampler {
     /// Copies the spans of kept traces to `out`, which is cleared first and best reused; resources
-    /// and scopes go where none of their spans stays. A block of another signal is kept whole.
+    /// and scopes go where none of their spans stays. A block of metrics is kept whole.
     ///
-    /// Everything must have been observed that was appended within the wait after the block, and
-    /// nothing else: [`Pace`](crate::Pace) gives the order.
+    /// Everything must have been observed that was appended within [`lag`](Self::lag_nanos) after
+    /// the block, and nothing else: [`Pace`](crate::Pace) gives the order.
     ///
     /// # Errors
     /// If the order is wrong, which would make the result depend on chance; or if the block is
     /// malformed.
     pub fn cut(&mut self, block: &Block, out: &mut Vec<u8>) -> Result<Kept, CutError> {
         out.clear();
+        let mut selection = Selection::default();
+        let selected = self.select(block, &mut selection)?;
+        let whole =
+            selection.is_whole() && selection.items() > 0 || block.signal == Signal::Metrics;
+        if whole {
+            return Ok(Kept {
+                items: block.items,
+                bytes: block.payload.len(),
+                whole,
+                dropped: 0,
+                untracked: selected.untracked,
+            });
+        }
+        if selection.kept() > 0 {
+            selection.cut(block.signal, &block.payload, out)?;
+        }
+        Ok(Kept {
+            items: u64::from(selection.kept()),
+            bytes: out.len(),
+            whole,
+            dropped: u64::from(selection.items() - selection.kept()),
+            untracked: selected.untracked,
+        })
+    }
+
+    /// Says which items of a block stay, which is all that [`cut`](Self::cut) needs: under the same
+    /// conditions. `selection` is cleared first. Of metrics it has nothing to say.
+    ///
+    /// # Errors
+    /// As [`cut`](Self::cut).
+    pub fn select(
+        &mut self,
+        block: &Block,
+        selection: &mut Selection,
+    ) -> Result<Selected, CutError> {
+        selection.clear();
         let appended_unix_nano = block.appended_unix_nano;
-        let due = appended_unix_nano.saturating_add(self.plan.wait);
+        let due = appended_unix_nano.saturating_add(self.lag_nanos(block.signal));
         let observed = self.traces.observed.unwrap_or(0);
         if observed >= due || self.traces.now > due {
             return Err(CutError::TooLate { appended_unix_nano });
@@ -71,46 +117,48 @@ impl Sampler {
         if self.traces.pending.is_some() {
             return Err(CutError::NotRebuilt { appended_unix_nano });
         }
-        if block.signal != Signal::Traces {
-            return Ok(Kept {
-                items: block.items,
-                bytes: block.payload.len(),
-                whole: true,
-                ..Kept::default()
-            });
-        }
+        let id_of: fn(&[u8]) -> &[u8] = match block.signal {
+            Signal::Traces => trace_id,
+            Signal::Logs => record_trace_id,
+            Signal::Metrics => return Ok(Selected::default()),
+        };
         let tenant = self.traces.tenants.get(&block.tenant).copied();
-        let mut kept = Kept::default();
+        let mut selected = Selected::default();
         let mut last: Option<([u8; 16], Decision)> = None;
-        let edited = retain(Signal::Traces, &block.payload, out, |span| {
-            let id = <[u8; 16]>::try_from(trace_id(span)).ok();
+        // Nothing is edited: this walk is the one that cutting makes.
+        let _unchanged = retain(block.signal, &block.payload, &mut Vec::new(), |item| {
+            let id = id_of(item);
+            if block.signal == Signal::Logs && id.iter().all(|byte| *byte == 0) {
+                // Of no trace.
+                selection.push(self.only.is_none());
+                return true;
+            }
+            let id = <[u8; 16]>::try_from(id).ok();
             let decision = match (&last, id) {
                 (Some((last_id, decision)), Some(id)) if *last_id == id => *decision,
                 _ => self.decided(tenant, id),
             };
             last = id.map(|id| (id, decision));
-            kept.untracked += u64::from(decision.reason == Reason::Untracked);
-            let stays = match self.only {
+            selected.untracked += u64::from(decision.reason == Reason::Untracked);
+            if let Reason::Override(number) = decision.reason {
+                selected.by_override[usize::from(number & 15)] += 1;
+            }
+            selection.push(match self.only {
                 None => decision.kept,
                 Some(number) => decision.reason == Reason::Override(number),
-            };
-            *(if stays {
-                &mut kept.items
-            } else {
-                &mut kept.dropped
-            }) += 1;
-            stays
+            });
+            true
         })?;
-        kept.whole = edited == Edited::Unchanged && kept.items > 0;
-        kept.bytes = match (kept.items, kept.whole) {
-            (0, _) => 0,
-            (_, true) => block.payload.len(),
-            (_, false) => out.len(),
-        };
-        if kept.items == 0 {
-            out.clear();
+        Ok(selected)
+    }
+
+    /// How long after a block of a signal it can be cut. Log records mostly come before the spans
+    /// that they belong to, which then have their own wait.
+    pub fn lag_nanos(&self, signal: Signal) -> u64 {
+        match signal {
+            Signal::Logs => self.plan.wait.saturating_mul(2),
+            Signal::Traces | Signal::Metrics => self.plan.wait,
         }
-        Ok(kept)
     }
 
     fn decided(&self, tenant: Option<u16>, id: Option<[u8; 16]>) -> Decision {

@@ -20,7 +20,7 @@ use crate::pass::Pass;
 use crate::plan::{Plan, compile};
 use crate::rare::Rarities;
 use crate::table::Generation;
-pub use cut::{CutError, Kept};
+pub use cut::{CutError, Kept, Selected};
 use state::Traces;
 pub use state::{Cause, Explanation, State};
 
@@ -148,6 +148,15 @@ impl Sampler {
         self.traces.reach(&self.plan, &mut self.rare, end);
     }
 
+    /// Lets time go on although no block comes, so that the journal need not keep for an idle
+    /// sampler what nobody asks for any more. Everything must have been observed that was appended
+    /// before `now`, and cut that is due by then; no block will be appended with an earlier time.
+    pub fn idle(&mut self, now_unix_nano: u64) {
+        if self.traces.observed.is_some() && now_unix_nano > self.traces.now {
+            self.traces.reach(&self.plan, &mut self.rare, now_unix_nano);
+        }
+    }
+
     /// From now on keep all in a scope, though not before the override's own beginning. What is
     /// already observed is not looked at again: the answer says what to [re-cut](Self::recut), and
     /// which beginning to store. After a restart, give what was stored before anything is observed.
@@ -176,6 +185,12 @@ impl Sampler {
             .observed
             .map_or(0, |time| time.saturating_add(1));
         self.overrides.end(number, now).then_some(now)
+    }
+
+    /// Frees the number of an override that ended so long ago that no trace has it as its reason:
+    /// `wait` and twice `remember`. The sampler forgets it by itself when the next block comes.
+    pub fn forget_override(&mut self, number: u8) {
+        self.overrides.forget(number);
     }
 
     /// The overrides that are not over.
@@ -213,6 +228,12 @@ impl Sampler {
     /// The names of the policies, in the order of [`Reason::Policy`](crate::Reason::Policy).
     pub fn policies(&self) -> impl Iterator<Item = &str> {
         self.plan.policies.iter().map(|policy| policy.name.as_str())
+    }
+
+    /// Whether a policy, by its place in [`policies`](Self::policies), lets go what it samples.
+    pub fn drops(&self, policy: u16) -> bool {
+        let found = self.plan.policies.get(usize::from(policy));
+        found.is_some_and(|policy| policy.drops)
     }
 
     /// The name by which metrics and explanations call what decided.

@@ -71,7 +71,8 @@ impl Traces {
             fingerprint: plan.fingerprint,
             epoch: self.epoch,
             remember: plan.remember,
-            read_from: self.starts[2]?,
+            // Without a block since, the next one will be the first.
+            read_from: self.starts[2].or(self.end)?,
             limiters: self.snapshot.clone(),
             carried: carried.collect(),
         })

@@ -96,6 +96,8 @@ pub(crate) struct Traces {
     pub carried: Vec<u32>,
     /// Where this epoch, the one before and the one before that begin in the log.
     pub starts: [Option<Position>; 3],
+    /// The place after the last block.
+    pub end: Option<Position>,
     /// The limiters as this epoch began.
     pub snapshot: Vec<(TenantId, Box<[Limiter]>)>,
     /// To be applied when its time comes.
@@ -122,6 +124,7 @@ impl Traces {
             last: None,
             carried: Vec::new(),
             starts: [None; 3],
+            end: None,
             snapshot: Vec::new(),
             pending: None,
             checkpoint: None,
@@ -142,6 +145,7 @@ impl Traces {
         for start in &mut self.starts {
             start.get_or_insert(block.position);
         }
+        self.end = Some(block.next);
         if block.signal == ident::Signal::Traces {
             self.counters.blocks += 1;
         }

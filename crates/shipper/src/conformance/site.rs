@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ident::Signal;
-use journal::{Durability, Journal, Options, Position, Record};
+use journal::{Durability, Journal, Options, Position, Record, Start};
 use meter::Meter;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ use crate::config::{Config, DestinationConfig};
 use crate::destination::{Accepted, Answering, Class, Destination};
 use crate::file;
 use crate::metrics::Metrics;
-use crate::shipper::Shipper;
+use crate::shipper::{Outlet, Shipper};
 use crate::status::StatusHandle;
 
 /// The shipper's name.
@@ -102,7 +102,7 @@ pub(crate) struct Site<W> {
 
 /// A shipper that runs.
 pub(crate) struct Running {
-    task: JoinHandle<()>,
+    task: JoinHandle<bool>,
     stop: CancellationToken,
     pub status: StatusHandle,
 }
@@ -208,12 +208,12 @@ impl<W: World> Site<W> {
             inner: self.world.destination(),
             attempts: Arc::clone(&self.attempts),
         });
-        let shipper = Shipper::with_destination(
+        let shipper = Shipper::open_at(
             self.config.clone(),
+            Start::Oldest,
+            &Outlet::of(destination),
             self.journal(),
             &self.metrics,
-            destination,
-            "the destination under test".to_owned(),
         )
         .unwrap();
         let (status, stop) = (shipper.status(), CancellationToken::new());

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ident::{Signal, TenantId};
-use journal::ReadError;
+use journal::{Block, ReadError};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::Shipper;
 use crate::batch::{Assembler, Batch};
+use crate::choose::{Chooser, Chosen};
 use crate::deliver::{Delivered, deliver};
 use crate::ledger::Ledger;
 use crate::status::BreakerState;
@@ -29,9 +30,11 @@ enum Reading {
     On,
     /// All was read that there was.
     AtEnd,
+    /// The next block is not decided; it waits in `undecided`.
+    Behind,
     /// The disk refused; tried again at the next tick.
     Faulty,
-    /// The journal is closed and all was read.
+    /// The journal is closed and all was read, or all that will be decided.
     Closed,
 }
 
@@ -55,6 +58,8 @@ pub(super) struct Run {
     /// Whose and what the requests under way are.
     under_way: Vec<(TenantId, Signal)>,
     reading: Reading,
+    /// The next block, which was read and is not decided.
+    undecided: Option<Block>,
     /// A delivery gave back its batch.
     left: bool,
     /// When the shutdown must be over, once it has begun.
@@ -72,6 +77,7 @@ impl Run {
             held_bytes: 0,
             under_way: Vec::new(),
             reading: Reading::On,
+            undecided: None,
             left: false,
             deadline: None,
             upkeep: None,
@@ -79,8 +85,8 @@ impl Run {
         }
     }
 
-    /// Ships until the shutdown, and then what is left.
-    pub(super) async fn until(&mut self, shutdown: &CancellationToken) {
+    /// Ships until the shutdown, and then what is left. `true` if there is nothing more to come.
+    pub(super) async fn until(&mut self, shutdown: &CancellationToken) -> bool {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -92,9 +98,10 @@ impl Run {
             let drained = idle && self.reading != Reading::On;
             let down = self.shipper.context.gate.state() != BreakerState::Closed;
             if ended || (self.deadline.is_some() && (drained || down)) {
-                return;
+                return ended;
             }
             let waits_for_more = self.reading == Reading::AtEnd;
+            let behind = self.reading == Reading::Behind;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if self.deadline.is_none() => {
@@ -102,9 +109,12 @@ impl Run {
                     // Appends may have come since the end was reached.
                     self.reading = Reading::On;
                 }
-                () = sleep_until(self.deadline), if self.deadline.is_some() => return,
+                () = sleep_until(self.deadline), if self.deadline.is_some() => return false,
                 Some(ended) = self.deliveries.join_next() => self.ended(ended),
                 () = self.shipper.consumer.changed(), if waits_for_more => {
+                    self.reading = Reading::On;
+                }
+                () = decided(&mut self.shipper.chooser), if behind => {
                     self.reading = Reading::On;
                 }
                 _ = tick.tick() => self.tick(),
@@ -181,14 +191,12 @@ impl Run {
     }
 
     async fn read_one(&mut self) {
-        match self.shipper.consumer.advance().await {
-            Ok(Some(block)) => {
-                if let Some(entry) = self.ledger.add(block.position, block.next) {
-                    self.assembler.push(block, entry);
-                } else {
-                    self.commit();
-                }
-            }
+        let read = match self.undecided.take() {
+            Some(block) => Ok(Some(block)),
+            None => self.shipper.consumer.advance().await,
+        };
+        match read {
+            Ok(Some(block)) => self.take(block),
             Ok(None) => {
                 self.reading = Reading::AtEnd;
                 if self.ledger.len() == 0 {
@@ -197,17 +205,73 @@ impl Run {
                 }
             }
             Err(ReadError::Closed) => self.reading = Reading::Closed,
-            Err(error) => {
-                self.reading = Reading::Faulty;
-                let error = error.to_string();
-                self.shipper.context.note(&error);
-                tracing::error!(
-                    shipper = self.shipper.context.name,
-                    error,
-                    "cannot read the journal"
-                );
-            }
+            Err(error) => self.fault(&error, "cannot read the journal"),
         }
+    }
+
+    /// Notes a block, and has what is to be shipped of it shipped.
+    fn take(&mut self, block: Block) {
+        let chosen = match &mut self.shipper.chooser {
+            Some(chooser) => chooser.choose(&block),
+            None => Ok(Chosen::Whole),
+        };
+        let chosen = match chosen {
+            Ok(Chosen::Undecided) => {
+                self.undecided = Some(block);
+                self.reading = Reading::Behind;
+                return;
+            }
+            Ok(Chosen::Ended) => {
+                self.reading = Reading::Closed;
+                return;
+            }
+            Ok(chosen) => chosen,
+            Err(error) => {
+                self.undecided = Some(block);
+                self.fault(&error, "cannot read the sampler's decisions");
+                return;
+            }
+        };
+        let Some(entry) = self.ledger.add(block.position, block.next) else {
+            self.commit();
+            return;
+        };
+        let context = Arc::clone(&self.shipper.context);
+        let labels = &[context.name.as_str(), block.signal.as_str()];
+        let gone = match chosen {
+            Chosen::Part { payload, items } => {
+                let gone = block.items.saturating_sub(items);
+                let part = Block {
+                    payload,
+                    items,
+                    ..block
+                };
+                self.assembler.push(part, entry);
+                gone
+            }
+            Chosen::Nothing => {
+                self.ledger.done(entry);
+                self.commit();
+                block.items
+            }
+            _ => {
+                if chosen == Chosen::Unknown {
+                    let undecided = &context.metrics.undecided;
+                    undecided.with_label_values(labels).inc_by(block.items);
+                }
+                self.assembler.push(block, entry);
+                return;
+            }
+        };
+        let not_sampled = &context.metrics.not_sampled;
+        not_sampled.with_label_values(labels).inc_by(gone);
+    }
+
+    fn fault(&mut self, error: &dyn std::fmt::Display, what: &str) {
+        self.reading = Reading::Faulty;
+        let error = error.to_string();
+        self.shipper.context.note(&error);
+        tracing::error!(shipper = self.shipper.context.name, error, "{what}");
     }
 
     fn dispatch_full(&mut self) {
@@ -299,6 +363,7 @@ impl Run {
 
     fn rewind(&mut self) {
         self.left = false;
+        self.undecided = None;
         self.held_bytes = 0;
         self.under_way.clear();
         self.ledger.rewind();
@@ -364,6 +429,14 @@ impl Run {
             status.lag_bytes = lag.lag_bytes;
             status.lag_seconds = seconds;
         });
+    }
+}
+
+/// Until more is decided.
+async fn decided(chooser: &mut Option<Chooser>) {
+    match chooser {
+        Some(chooser) => chooser.changed().await,
+        None => std::future::pending().await,
     }
 }
 

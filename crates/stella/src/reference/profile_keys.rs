@@ -13,15 +13,23 @@ pub fn page() -> String {
          are numbers of bytes or have a unit (`64MiB`, `1GB`), lengths of time have units (`15m`, \
          `1h 30m`).\n",
     );
-    section(&mut page, &schema, &schema, "");
+    section(&mut page, &schema, &schema, "", &mut Vec::new());
     page
 }
 
-/// One table for an object's keys, then one for each key that is an object itself.
-fn section(page: &mut String, schema: &Value, root: &Value, path: &str) {
+/// One table for an object's keys, then one for each key that is an object itself. `around` are
+/// those that it is in: one that is in itself, as policies may be, is told once.
+fn section<'a>(
+    page: &mut String,
+    schema: &'a Value,
+    root: &'a Value,
+    path: &str,
+    around: &mut Vec<&'a Value>,
+) {
     let Some(keys) = schema["properties"].as_object() else {
         return;
     };
+    around.push(schema);
     let title = if path.is_empty() {
         "Top level".to_owned()
     } else {
@@ -66,8 +74,11 @@ fn section(page: &mut String, schema: &Value, root: &Value, path: &str) {
         } else {
             format!("{path}.{key}")
         };
-        section(page, target, root, &format!("{inner}{suffix}"));
+        if !around.iter().any(|known| std::ptr::eq(*known, target)) {
+            section(page, target, root, &format!("{inner}{suffix}"), around);
+        }
     }
+    around.pop();
 }
 
 /// What a schema stands for, through `$ref` and the `anyOf` that an optional value makes.

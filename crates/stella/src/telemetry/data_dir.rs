@@ -73,6 +73,11 @@ impl DataDir {
         self.0.join("incidents")
     }
 
+    /// Where the sampler keeps its decisions, its checkpoint and its overrides.
+    pub fn sampling(&self) -> PathBuf {
+        self.0.join("sampling")
+    }
+
     /// Where shippers put aside what a destination will not take.
     pub fn dead_letters(&self) -> PathBuf {
         self.0.join("dead-letters")

@@ -1,21 +1,22 @@
 //! What a profile's words mean for the parts: their configuration, and the parts put together.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use egress::Connector;
 use gateway::{Gateway, ListenerConfig};
 use guard::SiteGuard;
-use ident::Signal;
 use journal::{Journal, Recovery};
 use meter::{Description, Meter};
-use profile::{Destination, Port, Profile, Ship};
-use shipper::{Connector, Shipper, StatusHandle};
+use profile::{Port, Profile};
+use sampling::Sampling;
+use shipper::{Shipper, StatusHandle};
 use tls::Keeper;
 
 use super::data_dir::DataDir;
 use super::guard::{self as site_guard, KeySets};
 use super::incident::{self, Incidents};
 use super::notify::{self, Notify};
+use super::ship::{self, Follower, Shipping};
 use super::{day, tls as files, told};
 use crate::error::{CliError, CliResult, Exit};
 use crate::ops::process::ProcessMetrics;
@@ -32,6 +33,8 @@ pub struct Stack {
     pub gateway: Gateway,
     pub shippers: Vec<Shipper>,
     pub statuses: Vec<StatusHandle>,
+    pub sampling: Option<Sampling>,
+    pub follower: Option<Follower>,
     pub metrics: server::Port,
     pub health: server::Port,
     pub incidents: Incidents,
@@ -59,7 +62,12 @@ impl Stack {
         let keeper = Keeper::new(&meter);
         let connector = Connector::open();
         let notify = notify::open(profile, data, &connector, &meter, &keeper)?;
-        let (shippers, statuses) = shippers(profile, data, &journal, &connector, &meter, &keeper)?;
+        let Shipping {
+            shippers,
+            statuses,
+            sampling,
+            follower,
+        } = ship::open(profile, data, &journal, &connector, &meter, &keeper)?;
         let config = gateway_config(profile, insecure, &keeper)?;
         let seam = Arc::new(guard.clone());
         let gateway = Gateway::bind(config, seam, journal.clone(), &meter)
@@ -68,7 +76,14 @@ impl Stack {
         let metrics = own_port(&keeper, profile, Port::Metrics, insecure).await?;
         let health = own_port(&keeper, profile, Port::Health, insecure).await?;
         let admin = own_port(&keeper, profile, Port::Admin, false).await?;
-        let register = stored.start(profile, &journal, holds, &meter);
+        let register = stored.start(
+            profile,
+            &journal,
+            sampling.as_ref().map(Sampling::control),
+            notify.as_ref().map(Notify::outbox),
+            holds,
+            &meter,
+        );
         let incidents = Incidents::open(register, profile, admin, insecure).await?;
         Ok(Stack {
             meter,
@@ -80,6 +95,8 @@ impl Stack {
             gateway,
             shippers,
             statuses,
+            sampling,
+            follower,
             metrics,
             health,
             incidents,
@@ -97,7 +114,7 @@ pub fn metric_descriptions() -> CliResult<Vec<Description>> {
         path: Some(folder.clone()),
     })?;
     data.create()?;
-    let text = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\n";
+    let text = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\nsampling: { policies: [{ name: all, type: always_sample }] }\n";
     let described = runtime.block_on(async {
         let profile = profile::parse("reference", text)?;
         let stack = Stack::open(&profile, &data, false).await?;
@@ -196,115 +213,4 @@ fn gateway_config(
             ..gateway::Limits::default()
         },
     })
-}
-
-fn shippers(
-    profile: &Profile,
-    data: &DataDir,
-    journal: &Journal,
-    connector: &Connector,
-    meter: &Meter,
-    keeper: &Keeper,
-) -> CliResult<(Vec<Shipper>, Vec<StatusHandle>)> {
-    // A destination that has left the profile no longer holds the journal's data back.
-    for known in journal.consumers() {
-        if !profile
-            .ship
-            .iter()
-            .any(|ship| ship.name.as_str() == known.name)
-        {
-            tracing::warn!(
-                name = known.name,
-                "the profile no longer has this destination; its cursor is dropped"
-            );
-            journal
-                .remove_consumer(&known.name)
-                .map_err(|error| told(Exit::Failure, &error.to_string()))?;
-        }
-    }
-    let metrics = shipper::Metrics::new(meter);
-    let mut shippers = Vec::new();
-    for ship in &profile.ship {
-        let config = ship_config(ship, &data.dead_letters(), keeper)?;
-        let shipper = Shipper::open(config, journal, connector, &metrics).map_err(|error| {
-            let name = ship.name.as_str();
-            told(
-                Exit::BadInput,
-                &format!("the destination `{name}`: {error}"),
-            )
-        })?;
-        shippers.push(shipper);
-    }
-    let statuses = shippers.iter().map(Shipper::status).collect();
-    Ok((shippers, statuses))
-}
-
-fn ship_config(ship: &Ship, dead_letters: &Path, keeper: &Keeper) -> CliResult<shipper::Config> {
-    let name = ship.name.as_str();
-    let destination = match ship.destination() {
-        Some(Destination::Otlp(otlp)) => {
-            shipper::DestinationConfig::Otlp(otlp_config(name, otlp, keeper)?)
-        }
-        Some(Destination::File(file)) => shipper::DestinationConfig::File(file_config(file)),
-        None => {
-            let message = format!("the destination `{name}` is not exactly one thing");
-            return Err(CliError::new(Exit::BadInput, message));
-        }
-    };
-    let signals: Vec<Signal> = ship.signals.iter().copied().map(Signal::from).collect();
-    Ok(shipper::Config {
-        signals: Some(signals),
-        batch_max_bytes: ship.batch_max_bytes.as_usize(),
-        in_flight: ship.in_flight,
-        ..shipper::Config::new(name, destination, dead_letters)
-    })
-}
-
-fn otlp_config(
-    name: &str,
-    otlp: &profile::OtlpDestination,
-    keeper: &Keeper,
-) -> CliResult<shipper::otlp::Config> {
-    let mut headers = Vec::new();
-    for (header, secret) in &otlp.headers {
-        let value = secret.reveal().map_err(|error| {
-            let message = format!("the destination `{name}`: the header `{header}`: {error}");
-            told(Exit::BadInput, &message)
-        })?;
-        headers.push((header.clone(), shipper::Secret::new(value)));
-    }
-    let mut config = shipper::otlp::Config {
-        protocol: match otlp.protocol {
-            profile::Protocol::Grpc => shipper::otlp::Protocol::Grpc,
-            profile::Protocol::Http => shipper::otlp::Protocol::Http,
-        },
-        compression: match otlp.compression {
-            profile::Compression::None => shipper::otlp::Compression::None,
-            profile::Compression::Gzip => shipper::otlp::Compression::Gzip,
-            profile::Compression::Zstd => shipper::otlp::Compression::Zstd,
-        },
-        headers,
-        timeout: otlp.timeout.0,
-        ..shipper::otlp::Config::new(otlp.endpoint.url().clone())
-    };
-    if let Some(tls) = &otlp.tls {
-        config.tls = Some(files::of_destination(keeper, name, tls, config.alpn())?);
-    }
-    Ok(config)
-}
-
-fn file_config(file: &profile::FileDestination) -> shipper::file::Config {
-    shipper::file::Config {
-        format: match file.format {
-            profile::FileFormat::Json => shipper::file::Format::Json,
-            profile::FileFormat::Proto => shipper::file::Format::Proto,
-        },
-        compression: match file.compression {
-            profile::FileCompression::None => shipper::file::Compression::None,
-            profile::FileCompression::Zstd => shipper::file::Compression::Zstd,
-        },
-        rotate_bytes: file.rotate_bytes.0,
-        rotate_age: file.rotate_age.0,
-        ..shipper::file::Config::new(&file.path)
-    }
 }

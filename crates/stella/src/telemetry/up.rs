@@ -82,6 +82,8 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         gateway,
         shippers,
         statuses,
+        sampling,
+        follower,
         metrics,
         health,
         incidents,
@@ -89,7 +91,8 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         notify,
         ..
     } = stack;
-    let (stop_intake, stop_shipping, stop_own) = (
+    let (stop_intake, stop_shipping, stop_sampling, stop_own) = (
+        CancellationToken::new(),
         CancellationToken::new(),
         CancellationToken::new(),
         CancellationToken::new(),
@@ -128,7 +131,15 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     for shipper in shippers {
         shipping.spawn(shipper.run(stop_shipping.clone()));
     }
+    if let Some(follower) = follower {
+        shipping.spawn(follower.run(stop_shipping.clone()));
+    }
     shipping.close();
+    let deciding = TaskTracker::new();
+    if let Some(sampling) = sampling {
+        deciding.spawn(sampling.run(stop_sampling.clone()));
+    }
+    deciding.close();
     // The handle is for whatever has something to tell.
     let (_outbox, telling) = notify.map(Notify::split).unzip();
     if let Some(telling) = telling {
@@ -146,7 +157,11 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     stop_intake.cancel();
     // A second signal ends the process at once; the journal bears that.
     tokio::select! {
-        result = stop(serving, &shipping, &stop_shipping, &journal) => result?,
+        result = stop(
+            serving,
+            [(&stop_shipping, &shipping), (&stop_sampling, &deciding)],
+            &journal,
+        ) => result?,
         told = until_told() => {
             told?;
             return Err(CliError::new(Exit::Failure, "stopped at once, by a second signal"));
@@ -161,16 +176,17 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
 /// RESTARTABLE: the order of the data's way, so that each stage ends with nothing before it.
 async fn stop(
     serving: tokio::task::JoinHandle<()>,
-    shipping: &TaskTracker,
-    stop_shipping: &CancellationToken,
+    stages: [(&CancellationToken, &TaskTracker); 2],
     journal: &Journal,
 ) -> CliResult<()> {
     let broken = |error: &dyn std::fmt::Display| {
         CliError::new(Exit::Failure, format!("while stopping: {error}"))
     };
     serving.await.map_err(|error| broken(&error))?;
-    stop_shipping.cancel();
-    shipping.wait().await;
+    for (stop, stage) in stages {
+        stop.cancel();
+        stage.wait().await;
+    }
     journal.close().await.map_err(|error| broken(&error))
 }
 

@@ -2,8 +2,10 @@
 
 mod client;
 pub mod commands;
+mod event_seam;
 mod http;
 mod journal_seam;
+mod sampling_seam;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +28,9 @@ use super::data_dir::DataDir;
 use super::told;
 use crate::error::{CliError, CliResult, Exit};
 use crate::ops::server;
+use event_seam::EventSeam;
 use journal_seam::JournalSeam;
+use sampling_seam::SamplingSeam;
 
 /// How often incidents are looked at: expiry, and what is to be tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -70,6 +74,8 @@ impl Stored {
         self,
         profile: &Profile,
         journal: &Journal,
+        sampling: Option<::sampling::Control>,
+        outbox: Option<::notify::Outbox>,
         holds: Vec<Hold>,
         meter: &Meter,
     ) -> Register {
@@ -77,9 +83,15 @@ impl Stored {
         let held = held.map(|((id, span), hold)| (id, (span, hold)));
         let retention = JournalSeam::new(journal.clone(), held.collect());
         let seams = Seams {
-            sampling: Arc::new(Absent),
+            sampling: match sampling {
+                Some(control) => Arc::new(SamplingSeam::new(control)),
+                None => Arc::new(Absent),
+            },
             retention: Arc::new(retention),
-            events: Arc::new(Absent),
+            events: match outbox {
+                Some(outbox) => Arc::new(EventSeam(outbox)),
+                None => Arc::new(Absent),
+            },
         };
         let config = profile.incidents.clone();
         Register::start(self.store, self.loaded, config, seams, meter)

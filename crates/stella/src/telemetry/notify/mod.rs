@@ -23,6 +23,11 @@ pub struct Notify {
 }
 
 impl Notify {
+    /// What incidents put events into.
+    pub fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+
     /// What incidents put events into: the handle, and what sends them when it is run.
     pub fn split(self) -> (Outbox, Runner) {
         (self.outbox, self.runner)

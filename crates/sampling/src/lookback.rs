@@ -1,0 +1,270 @@
+//! Reading again what is past, for an override: which spans in its scope sampling had let go.
+//!
+//! The journal is read beside the running sampler, by a sampler of its own that keeps nothing but
+//! the override's scope; what the running one has kept is taken out by its decisions, so that
+//! nothing is shipped that was shipped. The result is a decision log of its own, which shippers
+//! follow with cursors of their own (RESTARTABLE). One look back decides at a time (BOUNDED).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ident::Signal;
+use journal::{Block, Filter, Journal, Position, ReadError, Reader, Start};
+use sampler::config::Sampling as Config;
+use sampler::{CutError, Recut, Sampler, Selection, Step};
+use tokio_util::sync::CancellationToken;
+
+use crate::control::Book;
+use crate::decisions::{DecisionReader, Decisions, Look, Writer};
+use crate::metrics::Metrics;
+use crate::store::{Lookback as State, Store, Stored};
+
+/// How long it sleeps where it waits for the journal or for the running sampler.
+const NAP: Duration = Duration::from_millis(20);
+/// Decisions are shown to shippers when so many bytes of them wait.
+const FLUSH_BYTES: usize = 16 << 10;
+
+/// A look back that shippers are to follow: each with a cursor of its own, from `start` on, until
+/// its decisions end.
+#[derive(Debug)]
+pub struct Lookback {
+    /// What cursors are called by, as in `lookback-3`.
+    pub name: String,
+    /// What is to be shipped.
+    pub decisions: Decisions,
+    /// Where reading begins.
+    pub start: Position,
+    number: u8,
+    book: Arc<Book>,
+    store: Store,
+}
+
+impl Lookback {
+    /// Every shipper has followed it to its end: it is forgotten.
+    pub fn shipped(self) {
+        let number = self.number;
+        let done = self.book.change(|entries| {
+            if let Some(entry) = entries.iter_mut().find(|e| e.number == number) {
+                entry.lookback = State::Done;
+            }
+        });
+        match done {
+            Ok(()) => {
+                let _ = std::fs::remove_dir_all(self.store.decisions(&self.name));
+            }
+            // It is shipped again after a restart.
+            Err(error) => tracing::warn!(%error, "the end of a look back cannot be stored"),
+        }
+    }
+}
+
+/// What a look back needs.
+pub(crate) struct Work {
+    pub config: Config,
+    pub journal: Journal,
+    pub kept: DecisionReader,
+    pub book: Arc<Book>,
+    pub metrics: Metrics,
+    pub entry: Stored,
+    pub start: Position,
+    pub writer: Writer,
+}
+
+/// Why a look back ended early. It goes on after a restart.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] io::Error),
+    #[error(transparent)]
+    Cut(#[from] CutError),
+    #[error(transparent)]
+    Config(#[from] sampler::config::ConfigError),
+    #[error(transparent)]
+    Override(#[from] sampler::OverrideError),
+}
+
+pub(crate) fn name_of(number: u8) -> String {
+    format!("lookback-{number}")
+}
+
+/// The consumer that holds in the journal what a look back has still to decide.
+pub(crate) fn holder_of(name: &str) -> String {
+    format!("_sampler.{name}")
+}
+
+/// Makes the handle that shippers get.
+pub(crate) fn handle(
+    entry: &Stored,
+    start: Position,
+    decisions: &Decisions,
+    book: &Arc<Book>,
+    store: &Store,
+) -> Lookback {
+    Lookback {
+        name: name_of(entry.number),
+        decisions: decisions.clone(),
+        start,
+        number: entry.number,
+        book: Arc::clone(book),
+        store: store.clone(),
+    }
+}
+
+/// One of the two places at which the journal is read.
+struct At {
+    reader: Reader,
+    next: Option<Block>,
+    ended: bool,
+    from: u64,
+    to: u64,
+}
+
+impl At {
+    /// Makes sure that the next block is there, if there is one. `now` was read before.
+    fn fill(&mut self, now: u64) -> Result<(), ReadError> {
+        while self.next.is_none() && !self.ended {
+            match self.reader.try_next()? {
+                Some(block) if block.appended_unix_nano < self.from => {}
+                Some(block) if block.appended_unix_nano < self.to => self.next = Some(block),
+                Some(_) => self.ended = true,
+                None => {
+                    self.ended = now >= self.to;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn time(&self) -> Option<u64> {
+        self.next.as_ref().map(|block| block.appended_unix_nano)
+    }
+}
+
+impl Work {
+    /// Decides all of it, unless it is told to stop. Runs on a thread of its own.
+    pub(crate) async fn run(mut self, stop: &CancellationToken) -> Result<(), Fault> {
+        let number = self.entry.number;
+        let mut sampler = Sampler::recut(&self.config, Recut::All, number)?;
+        let wait = sampler.lag_nanos(Signal::Traces);
+        let (from, to) = (
+            self.entry.lookback_from_unix_nano,
+            self.entry.from_unix_nano,
+        );
+        sampler.keep_all(sampler::Override {
+            from_unix_nano: from,
+            to_unix_nano: to,
+            ..self.entry.as_override()
+        })?;
+        let at = |journal: &Journal| At {
+            reader: journal.reader(Start::At(self.start), Filter::signal(Signal::Traces)),
+            next: None,
+            ended: false,
+            // A trace in scope may have begun before, and may go on after.
+            from: from.saturating_sub(wait),
+            to: to.saturating_add(wait),
+        };
+        let (mut observe, mut cut) = (at(&self.journal), at(&self.journal));
+        let mut selection = Selection::default();
+        let pace = sampler.pace();
+        // Before a restart it came this far.
+        let decided = self.writer.until();
+        while !stop.is_cancelled() {
+            let now = self.journal.clock();
+            observe.fill(now)?;
+            cut.fill(now)?;
+            let now = if observe.ended { u64::MAX } else { now };
+            match pace.next(observe.time(), cut.time(), now) {
+                Step::Observe => {
+                    if let Some(block) = observe.next.take() {
+                        sampler.observe(&block);
+                    }
+                }
+                Step::Cut => {
+                    let Some(block) = cut.next.take() else {
+                        continue;
+                    };
+                    if block.position < decided {
+                        continue;
+                    }
+                    match sampler.select(&block, &mut selection) {
+                        Ok(_) => {}
+                        // It was shipped as it is.
+                        Err(CutError::Malformed(_)) => selection.clear(),
+                        Err(error) => return Err(error.into()),
+                    }
+                    if !self.take_out(&block, &mut selection, stop).await? {
+                        return Ok(());
+                    }
+                    self.note(&block, &selection)?;
+                }
+                Step::Wait { .. } if cut.ended => return Ok(self.end()?),
+                Step::Wait { .. } => {
+                    self.writer.flush()?;
+                    tokio::time::sleep(NAP).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what is kept anyway; `false` if it was told to stop before that was known.
+    async fn take_out(
+        &mut self,
+        block: &Block,
+        selection: &mut Selection,
+        stop: &CancellationToken,
+    ) -> io::Result<bool> {
+        while selection.kept() > 0 {
+            match self.kept.look_up(block.position)? {
+                Look::Decided(kept) => {
+                    selection.remove(&kept);
+                    return Ok(true);
+                }
+                Look::Undecided => {
+                    self.writer.flush()?;
+                    tokio::select! {
+                        () = self.kept.changed() => {}
+                        () = stop.cancelled() => return Ok(false),
+                    }
+                }
+                // It was shipped whole.
+                Look::Unknown(_) | Look::Ended => selection.clear(),
+            }
+        }
+        Ok(true)
+    }
+
+    fn note(&mut self, block: &Block, selection: &Selection) -> io::Result<()> {
+        let kept = u64::from(selection.kept());
+        if kept > 0 {
+            self.writer.push(block, selection)?;
+        } else {
+            // Of a block without items too, which would otherwise count as kept whole.
+            self.writer
+                .push(block, &Selection::none(selection.items().max(1)))?;
+        }
+        if self.writer.waiting() >= FLUSH_BYTES || (kept > 0 && self.entry.kept_before_spans == 0) {
+            self.writer.flush()?;
+        }
+        self.entry.kept_before_spans += kept;
+        self.metrics.lookback_spans.inc_by(kept);
+        let add = |entry: &mut Stored| entry.kept_before_spans += kept;
+        self.book.count(self.entry.number, add);
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.writer.sync()?;
+        self.writer.decisions().complete();
+        let (number, start) = (self.entry.number, self.start);
+        self.book.change(|entries| {
+            if let Some(entry) = entries.iter_mut().find(|e| e.number == number) {
+                entry.lookback = State::Shipping { start };
+            }
+        })
+    }
+}

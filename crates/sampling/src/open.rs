@@ -1,0 +1,215 @@
+//! Putting a process's sampling together: from what is stored, or from nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use ident::Signal;
+use journal::{Filter, Journal, Position, Start};
+use meter::Meter;
+use sampler::config::{Logs, Sampling as Config};
+use sampler::{Sampler, Selection};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Book, Control};
+use crate::decisions::{Decisions, Unknown, Writer, make_dir};
+use crate::lookback::{Lookback, holder_of, name_of};
+use crate::metrics::Metrics;
+use crate::stage::{Deciding, Stage};
+use crate::store::{Lookback as State, Store};
+
+/// The consumer that holds what a restart reads back.
+const HOLDER: &str = "_sampler.read";
+/// Commands that wait.
+const MAX_COMMANDS: usize = 16;
+
+/// Why sampling cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] sampler::config::ConfigError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::OpenError),
+    /// A file of sampling's.
+    #[error("the sampler's files in {path} cannot be used: {source}\nhint: see to the disk, or remove the folder: decisions then begin anew", path = .path.display())]
+    Files {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A process's sampling, ready to run.
+pub struct Sampling {
+    stage: Stage,
+    control: Control,
+    lookbacks: Option<mpsc::UnboundedReceiver<Lookback>>,
+}
+
+impl Sampling {
+    /// Opens what is stored in `dir`. Blocks before `begin` of a signal need no decision, where
+    /// there are none yet: no shipper will ask for them.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(
+        config: &Config,
+        journal: &Journal,
+        dir: &Path,
+        meter: &Meter,
+        begin: impl Fn(Signal) -> Position,
+    ) -> Result<Sampling, OpenError> {
+        let files = |source| OpenError::Files {
+            path: dir.to_owned(),
+            source,
+        };
+        make_dir(dir).map_err(files)?;
+        let store = Store::new(dir);
+        let book = Arc::new(Book::open(&store).map_err(files)?);
+        let mut sampler = match store.checkpoint() {
+            Some(checkpoint) => {
+                let read_from = checkpoint.read_from();
+                (Sampler::resume(config, checkpoint)?, Some(read_from))
+            }
+            None => (Sampler::new(config)?, None),
+        };
+        give_overrides(&mut sampler.0, &book);
+        let (sampler, read_from) = sampler;
+        let signals = match config.logs {
+            Logs::All => &[Signal::Traces][..],
+            Logs::WithTrace => &[Signal::Traces, Signal::Logs][..],
+        };
+        let wait = sampler.lag_nanos(Signal::Traces);
+        let mut deciding = Vec::new();
+        for signal in signals {
+            let dir = store.decisions(signal.as_str());
+            let writer = Writer::open(&dir, begin(*signal), Unknown::Whole).map_err(files)?;
+            let start = Start::At(writer.until());
+            deciding.push(Deciding {
+                signal: *signal,
+                reader: journal.reader(start, Filter::signal(*signal)),
+                next: None,
+                writer,
+                extra: sampler.lag_nanos(*signal) - wait,
+            });
+        }
+        let start = read_back_from(journal, &mut deciding, &sampler, read_from);
+        let (commands, heard) = mpsc::channel(MAX_COMMANDS);
+        // BOUNDED by the number of overrides.
+        let (tell, lookbacks) = mpsc::unbounded_channel();
+        let control = Control {
+            commands,
+            book: Arc::clone(&book),
+        };
+        let stage = Stage {
+            config: config.clone(),
+            holder: journal.consumer(HOLDER, Start::At(start))?,
+            observe: journal.reader(Start::At(start), Filter::signal(Signal::Traces)),
+            journal: journal.clone(),
+            store,
+            metrics: Metrics::new(meter),
+            sampler,
+            next: None,
+            deciding,
+            checkpoint: None,
+            book,
+            commands: heard,
+            lookbacks: tell,
+            one_lookback: Arc::new(Semaphore::new(1)),
+            stop: CancellationToken::new(),
+            selection: Selection::default(),
+            reading_back: true,
+            flushed: Instant::now(),
+            ticked: Instant::now(),
+        };
+        Ok(Sampling {
+            stage,
+            control,
+            lookbacks: Some(lookbacks),
+        })
+    }
+
+    /// What shippers of a signal follow; `None` where all of it is shipped.
+    pub fn decisions(&self, signal: Signal) -> Option<Decisions> {
+        let mut all = self.stage.deciding.iter();
+        let found = all.find(|deciding| deciding.signal == signal)?;
+        Some(found.writer.decisions().clone())
+    }
+
+    /// The names of look backs that are not shipped to their end.
+    pub fn open_lookbacks(&self) -> Vec<String> {
+        let entries = self.stage.book.entries();
+        let open = entries.iter().filter(|e| e.lookback != State::Done);
+        open.map(|entry| name_of(entry.number)).collect()
+    }
+
+    /// The journal's consumers that are its own: no destination can have such a name.
+    pub fn holders(&self) -> Vec<String> {
+        let lookbacks = self.open_lookbacks();
+        let lookbacks = lookbacks.iter().map(|name| holder_of(name));
+        [HOLDER.to_owned()].into_iter().chain(lookbacks).collect()
+    }
+
+    /// What an incident speaks to.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Look backs to follow, as they come; those too that a restart has interrupted. To be taken
+    /// once.
+    pub fn lookbacks(&mut self) -> Option<mpsc::UnboundedReceiver<Lookback>> {
+        self.lookbacks.take()
+    }
+
+    /// Runs until `stop`, or until the journal is closed, on a thread of its own.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut stage = self.stage;
+        stage.stop = stop;
+        let (tell, ended) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Handle::current();
+        let thread = std::thread::Builder::new().name("sampler".to_owned());
+        let spawned = thread.spawn(move || {
+            runtime.block_on(stage.run());
+            drop(tell);
+        });
+        match spawned {
+            Ok(_) => {
+                let _ = ended.await;
+            }
+            Err(error) => tracing::error!(%error, "sampling has no thread; traces are not shipped"),
+        }
+    }
+}
+
+/// Before anything is observed.
+pub(crate) fn give_overrides(sampler: &mut Sampler, book: &Book) {
+    for entry in book.entries().iter() {
+        if let Err(error) = sampler.keep_all(entry.as_override()) {
+            tracing::error!(id = entry.id, %error, "an override is not in force");
+        }
+    }
+}
+
+/// Where to observe from, so that what is cut next is decided rightly.
+fn read_back_from(
+    journal: &Journal,
+    deciding: &mut [Deciding],
+    sampler: &Sampler,
+    checkpoint: Option<Position>,
+) -> Position {
+    let times = deciding.iter_mut().filter_map(|deciding| {
+        deciding.next = deciding.reader.try_next().ok().flatten();
+        deciding.next.as_ref().map(|block| block.appended_unix_nano)
+    });
+    let first = times.min().unwrap_or_else(|| journal.clock());
+    let lead = sampler.recut_lead_nanos();
+    let by_time = journal.position_at(first.saturating_sub(lead));
+    // The checkpoint may be of a configuration that remembered for a shorter time.
+    checkpoint.map_or(by_time, |read_from| read_from.min(by_time))
+}
