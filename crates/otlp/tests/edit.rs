@@ -5,8 +5,9 @@ mod common;
 
 use common::dynamic::{decode, decode_request, with_unknown_fields};
 use common::{Random, Request, examples};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use otlp::edit::{
-    AttributeChange, BytesChange, Edited, Editor, End, NewValue, NumberChange, Place, Text,
+    AttributeChange, BytesChange, Edited, Editor, End, NewValue, NumberChange, Place, Sight, Text,
     TextChange, UnknownChange, ValueChange, Visit, edit, retain,
 };
 use otlp::schema::{self, Field, Kind, MESSAGES, Message, MessageId};

@@ -90,6 +90,17 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
                 field,
                 depth: 0,
             };
+            if entry.op == Op::String {
+                let (text, end) = wire::delimited(after)?;
+                let span = Span {
+                    start: self.output.at(rest),
+                    end: self.output.at(end),
+                    tag,
+                };
+                self.text(place, text, span);
+                rest = end;
+                continue;
+            }
             rest = self.field(place, entry.op, tag, rest, after)?;
         }
         Some(())

@@ -69,22 +69,22 @@ impl<O: Observer> Editor for Engine<'_, O> {
     #[inline(always)]
     fn at_sight(&mut self, _: &'static Message, pair: &[u8]) -> Sight<'_> {
         // What `kept` stopped at.
-        let Some((known, end)) = self.buffers.memo.known(self.expected) else {
+        let Some((kind, rule, end, dirty)) = self.buffers.memo.brief(self.expected) else {
             return Sight::Ask;
         };
-        match known.decision.kind {
+        match kind {
             Kind::Drop if pair.get(end..).and_then(only_value).is_some() => {
-                self.count_rule(known.decision.rule, pair);
+                self.count_rule(rule, pair);
                 return Sight::Drop;
             }
-            Kind::Look if !known.key_dirty => {
+            Kind::Look if !dirty => {
                 if let Some(text) = usual_text(pair, end) {
                     return match self.policy.detectors.look(text) {
                         Look::Nothing => {
                             self.buffers.memo.clean(self.expected, pair);
                             Sight::Keep
                         }
-                        look => self.looked_at_sight(&known.decision, pair, text, look),
+                        look => self.looked_at_sight(pair, text, look),
                     };
                 }
             }
@@ -235,14 +235,11 @@ impl<O: Observer> Engine<'_, O> {
 
     /// The text of an attribute in which there may be something to find.
     #[inline(never)]
-    fn looked_at_sight(
-        &mut self,
-        decision: &Decision,
-        pair: &[u8],
-        text: &[u8],
-        look: Look,
-    ) -> Sight<'_> {
-        match self.look_closer(decision, text, look) {
+    fn looked_at_sight(&mut self, pair: &[u8], text: &[u8], look: Look) -> Sight<'_> {
+        let Some((known, _)) = self.buffers.memo.known(self.expected) else {
+            return Sight::Ask;
+        };
+        match self.look_closer(&known.decision, text, look) {
             Outcome::Keep => {
                 self.buffers.memo.clean(self.expected, pair);
                 Sight::Keep

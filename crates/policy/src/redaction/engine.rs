@@ -8,8 +8,8 @@ use super::counts::Counts;
 use super::decide::{Decision, Kind};
 use super::editor::ANNOTATION;
 use super::memo::{CleanTexts, Known, Memo, Tag};
-use super::place::{Context, TextField, signal_index};
 use super::outcome::strictest_whole;
+use super::place::{Context, TextField, signal_index};
 use super::policy::Policy;
 use crate::detect::Found;
 

@@ -298,8 +298,7 @@ impl<O: Observer> Engine<'_, O> {
 
     fn json_word(&mut self, decision: &Decision, word: &str) -> Outcome {
         let literal = matches!(word, "true" | "false" | "null");
-        if decision.kind == Kind::Pass || literal && (decision.kind.looks() || word == "null")
-        {
+        if decision.kind == Kind::Pass || literal && (decision.kind.looks() || word == "null") {
             return Outcome::Keep;
         }
         // `4.111e15` is a card number too.

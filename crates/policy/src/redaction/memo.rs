@@ -129,7 +129,10 @@ impl Memo {
         let mut at = self.next;
         let expected = loop {
             let Some((pair, after)) = short_pair(field, behind) else {
-                break self.expected(at, tag, field, behind);
+                break match behind.first() {
+                    Some(first) if *first == field => self.expected(at, tag, field, behind),
+                    _ => NOWHERE,
+                };
             };
             let Some(entry) = self.entries.get(usize::from(at)) else {
                 break NOWHERE;
@@ -177,7 +180,9 @@ impl Memo {
     /// length.
     #[inline(never)]
     fn expected(&self, at: u16, tag: Tag, field: u8, rest: &[u8]) -> u16 {
-        let read = Fields::new(rest).next().map(|read| (read.number, read.value));
+        let read = Fields::new(rest)
+            .next()
+            .map(|read| (read.number, read.value));
         match (read, self.entries.get(usize::from(at))) {
             (Some((number, Raw::Bytes(pair))), Some(entry))
                 if number == u32::from(field >> 3)
@@ -188,6 +193,15 @@ impl Memo {
             }
             _ => NOWHERE,
         }
+    }
+
+    /// The least that is needed of an entry: what there is to do by which rule, where the key ends
+    /// in a pair, and whether something was found in it.
+    #[inline(always)]
+    pub(super) fn brief(&self, at: u16) -> Option<(Kind, u16, usize, bool)> {
+        let entry = self.entries.get(usize::from(at))?;
+        let Decision { kind, rule, .. } = entry.decision;
+        Some((kind, rule, usize::from(entry.key_len), entry.key_dirty))
     }
 
     /// What an entry knows, and where its key ends in a pair.
@@ -330,7 +344,13 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         16..=32 => ends::<16>(a, b),
         8..16 => ends::<8>(a, b),
         33..=64 => ends::<32>(a, b),
-        65..=128 => ends::<64>(a, b),
+        65..=128 => match (a.split_at_checked(64), b.split_at_checked(64)) {
+            (Some((a_begin, _)), Some((b_begin, _))) => {
+                let (a_end, b_end) = (&a[a.len() - 64..], &b[b.len() - 64..]);
+                ends::<32>(a_begin, b_begin) && ends::<32>(a_end, b_end)
+            }
+            _ => false,
+        },
         _ => a == b,
     }
 }

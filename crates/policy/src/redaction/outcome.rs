@@ -197,9 +197,7 @@ impl<O: Observer> Engine<'_, O> {
                 Look::Nothing => Outcome::Keep,
                 look => self.look_closer(decision, text, look),
             },
-            (Kind::Look, Scalar::Int(number))
-                if !self.policy.detectors.may_find_number(number) =>
-            {
+            (Kind::Look, Scalar::Int(number)) if !self.policy.detectors.may_find_number(number) => {
                 Outcome::Keep
             }
             _ => self.any_scalar(decision, value, at),
