@@ -48,7 +48,9 @@
 //! replacements are (text is by its type; an id must have its length).
 
 mod output;
+mod pair;
 mod retain;
+mod step;
 mod walk;
 
 use crate::check::{self, CheckError};

@@ -1,12 +1,14 @@
 //! The walk of an edit, driven by the tables of [`crate::schema`].
 
-use super::output::{AtEnd, End, Output, field_len, put_value};
+use super::output::{AtEnd, End, Output, put_value};
+use super::pair::new_value;
+use super::step::{over, tag};
 use super::{AttributeChange, Sight, UnknownChange, ValueChange, Visit};
-use super::{BytesChange, Edited, Editor, NewValue, NumberChange, Place, Text, TextChange};
+use super::{BytesChange, Edited, Editor, NumberChange, Place, Text, TextChange};
 use crate::check::MAX_VALUE_DEPTH;
-use crate::schema::{ANY_VALUE, Field, KEY_VALUE, Kind, Leap, Message, NONE, Op};
+use crate::schema::{ANY_VALUE, Field, KEY_VALUE, Kind, Message, NONE, Op};
 use crate::view::KeyValue;
-use crate::wire::{self, Fields, Raw, put_varint};
+use crate::wire::{self, Fields, put_varint};
 
 /// `None` if the bytes are malformed where the walk went.
 pub(super) fn walk<E: Editor>(
@@ -41,10 +43,10 @@ struct Owner {
 /// One field of the source: where it begins, where its body does (after tag and length), where it
 /// ends.
 #[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-    tag: u32,
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) tag: u32,
 }
 
 impl<'s, E: Editor> Walk<'s, '_, '_, E> {
@@ -426,30 +428,6 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
     }
 }
 
-/// Reads a tag as [`wire::tag`] does, one of a single byte at the least cost; that it is a good one
-/// is proven by whoever reads on.
-#[inline(always)]
-fn tag(buf: &[u8]) -> Option<(u32, &[u8])> {
-    match buf {
-        [byte, after @ ..] if *byte < 0x80 => Some((u32::from(*byte), after)),
-        _ => wire::tag(buf),
-    }
-}
-
-/// Steps over what comes after a tag; the outer `None` where there is something to ask.
-#[inline(always)]
-fn over(leap: Leap, after: &[u8]) -> Option<Option<&[u8]>> {
-    if leap == Leap::DELIMITED {
-        Some(wire::delimited(after).map(|(_, end)| end))
-    } else if leap == Leap::NONE {
-        None
-    } else if leap == Leap::VARINT {
-        Some(wire::varint(after).map(|(_, end)| end))
-    } else {
-        Some(after.get(leap.bytes()..))
-    }
-}
-
 #[inline(always)]
 fn bytes(output: &mut Output<'_, '_>, change: BytesChange<'_>, span: Span) {
     match change {
@@ -462,66 +440,4 @@ fn bytes(output: &mut Output<'_, '_>, change: BytesChange<'_>, span: Span) {
             wire::put_bytes(out, span.tag >> 3, bytes);
         }
     }
-}
-
-/// Puts a value in the place of those that a pair has; its other fields stay. `length` is what
-/// comes after the pair's tag.
-fn new_value<'s>(
-    output: &mut Output<'s, '_>,
-    length: &'s [u8],
-    pair: &'s [u8],
-    span: Span,
-    value: NewValue<'_>,
-) -> Option<()> {
-    if let Some(key) = key_of_usual(pair) {
-        let out = output.replace(span.start, span.end);
-        put_varint(out, u64::from(span.tag));
-        put_varint(out, (key.len() + field_len(value)) as u64);
-        out.extend_from_slice(key);
-        put_value(out, 2, value);
-        return Some(());
-    }
-    let (length, body) = (output.at(length), output.at(pair));
-    output.enter(span.start, length, body);
-    replace_values(output, pair, value)?;
-    output.leave(span.end);
-    Some(())
-}
-
-/// The field of the key, if the pair is that, one value, and nothing else, each in fewer than 128
-/// bytes.
-fn key_of_usual(pair: &[u8]) -> Option<&[u8]> {
-    let [0x0a, key_len, ..] = pair else {
-        return None;
-    };
-    let (key, value) = pair.split_at_checked(2 + usize::from(*key_len))?;
-    match value {
-        [0x12, len, value @ ..] if (*key_len | *len) < 0x80 => {
-            (usize::from(*len) == value.len()).then_some(key)
-        }
-        _ => None,
-    }
-}
-
-fn replace_values(output: &mut Output<'_, '_>, pair: &[u8], value: NewValue<'_>) -> Option<()> {
-    let mut put = false;
-    let mut fields = Fields::new(pair);
-    for field in fields.by_ref() {
-        if let (2, Raw::Bytes(_)) = (field.number, field.value) {
-            let start = output.at(field.bytes);
-            let out = output.replace(start, start + field.bytes.len());
-            if !put {
-                put_value(out, 2, value);
-            }
-            put = true;
-        }
-    }
-    if !fields.rest().is_empty() {
-        return None;
-    }
-    if !put {
-        let end = output.at(pair) + pair.len();
-        put_value(output.replace(end, end), 2, value);
-    }
-    Some(())
 }
