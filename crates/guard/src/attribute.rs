@@ -4,7 +4,8 @@ use bytes::Bytes;
 use ident::Signal;
 use memchr::memmem::Finder;
 use otlp::CheckError;
-use otlp::edit::{AttributeChange, Edited, Editor, NewValue, Place, edit};
+use otlp::edit::{AttributeChange, Edited, Editor, NewValue, Place, Sight, edit};
+use otlp::schema::Message;
 use otlp::view::KeyValue;
 use policy::identity::{Resolved, TenantAttribute};
 
@@ -49,7 +50,18 @@ struct Overwrite<'r> {
 }
 
 impl Editor for Overwrite<'_> {
-    const ASKS_ABOUT_NUMBERS: bool = false;
+    fn asks_about(&self, _: &'static Message) -> u32 {
+        0
+    }
+
+    #[inline]
+    fn at_sight(&mut self, _: &'static Message, pair: &[u8]) -> Sight<'_> {
+        if KeyValue::new(pair).key_bytes() == Resolved::ATTRIBUTE.as_bytes() {
+            Sight::Ask
+        } else {
+            Sight::Keep
+        }
+    }
 
     fn attribute(&mut self, place: Place, attribute: KeyValue<'_>) -> AttributeChange<'_> {
         // An entry of a map in a value is not an attribute of anything.

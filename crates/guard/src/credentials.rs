@@ -1,10 +1,12 @@
 //! What a request's head and its connection prove of the sender.
 
+use std::sync::Arc;
+
 use gateway::Peer;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use policy::identity::Proof;
-use policy::identity::token::{TokenError, Verifier, opaque};
+use policy::identity::token::{TokenError, VerifiedToken, opaque};
 
 /// Why a credential that was shown is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,13 +33,12 @@ impl CredentialError {
     }
 }
 
-/// Collects what is proven. A sender that shows nothing proves nothing; one that shows a bad
+/// Collects what is proven; `verify` is asked about a signed token alone. A sender that shows nothing proves nothing; one that shows a bad
 /// credential is refused, whatever else it has.
 pub(crate) fn proof(
     peer: &Peer,
     headers: &HeaderMap,
-    verifier: &Verifier,
-    unix_seconds: u64,
+    verify: impl FnOnce(&str) -> Result<Arc<VerifiedToken>, TokenError>,
 ) -> Result<Proof, CredentialError> {
     let mut proof = Proof {
         certificate: peer.certificate.clone(),
@@ -56,7 +57,7 @@ pub(crate) fn proof(
     if opaque::is_opaque(token) {
         proof.opaque = Some(opaque::digest(token).ok_or(CredentialError::Damaged)?);
     } else {
-        proof.token = Some(verifier.verify(token, unix_seconds)?);
+        proof.token = Some(verify(token)?);
     }
     Ok(proof)
 }

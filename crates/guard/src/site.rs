@@ -152,15 +152,18 @@ impl Inner {
         head: &Head<'_>,
         now: Now,
     ) -> Result<Resolved, Refusal> {
-        let verifier = {
-            let current = self.verifier.read();
-            Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
-        };
-        let proof = credentials::proof(head.peer, head.headers, &verifier, now.unix_seconds)
+        // Only a token needs the verifier, and its lock.
+        let verify = |token: &str| self.verifier().verify(token, now.unix_seconds);
+        let proof = credentials::proof(head.peer, head.headers, verify)
             .map_err(|error| self.bad_credential(head, &error))?;
         directory
             .resolve(&proof, wanted(head.headers, directory.header()))
             .map_err(|denied| self.denied(head, &proof, &denied))
+    }
+
+    fn verifier(&self) -> Arc<Verifier> {
+        let current = self.verifier.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn now(&self) -> Now {

@@ -5,8 +5,9 @@ mod common;
 
 use common::dynamic::{decode, decode_request, with_unknown_fields};
 use common::{Random, Request, examples};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use otlp::edit::{
-    AttributeChange, BytesChange, Edited, Editor, End, NewValue, NumberChange, Place, Text,
+    AttributeChange, BytesChange, Edited, Editor, End, NewValue, NumberChange, Place, Sight, Text,
     TextChange, UnknownChange, ValueChange, Visit, edit, retain,
 };
 use otlp::schema::{self, Field, Kind, MESSAGES, Message, MessageId};
@@ -637,21 +638,35 @@ fn a_place_names_its_owner() {
     );
 }
 
-/// Keeps attributes at first sight by their key's length, drops the others, and would drop every
-/// number that it is asked about.
+/// At first sight keeps, drops or replaces attributes by their key's length, or asks; then it drops
+/// them. It would drop every number and replace every text that it is asked about.
 struct FirstSight;
 
 impl Editor for FirstSight {
-    const ASKS_ABOUT_NUMBERS: bool = false;
+    /// Of spans their names, and nothing else.
+    fn asks_about(&self, message: &'static Message) -> u32 {
+        u32::from(message.id == MessageId::Span) << 5
+    }
 
-    fn keeps(&mut self, _: &'static Message, pair: &[u8]) -> bool {
-        KeyValue::new(pair).key().len() % 2 == 1
+    fn at_sight(&mut self, _: &'static Message, pair: &[u8]) -> Sight<'_> {
+        match KeyValue::new(pair).key().len() % 4 {
+            0 => Sight::Ask,
+            1 => Sight::Keep,
+            2 => Sight::Drop,
+            _ => Sight::Value(NewValue::String("at sight")),
+        }
     }
 
     fn attribute(&mut self, place: Place, attribute: KeyValue<'_>) -> AttributeChange<'_> {
         assert_eq!(place.depth, 0, "nothing is walked");
-        assert_eq!(attribute.key().len() % 2, 0, "kept at first sight");
+        assert_eq!(attribute.key().len() % 4, 0, "answered at first sight");
         AttributeChange::Drop
+    }
+
+    fn text(&mut self, place: Place, _: Text<'_>) -> TextChange<'_> {
+        assert_eq!(place.field.name, "name", "asked about");
+        assert_eq!(place.owner.id, MessageId::Span, "asked about");
+        TextChange::Replace("a name")
     }
 
     fn number(&mut self, place: Place, _: u64) -> NumberChange {
@@ -674,15 +689,30 @@ impl Editor for FirstSight {
 }
 
 proptest! {
-    /// Guarantees: what an editor keeps at first sight stays unseen, whatever stands around it;
-    /// numbers that are not asked about stay.
+    /// Guarantees: what an editor says of an attribute at first sight happens to it, whatever
+    /// stands around it; fields that are not asked about stay.
     #[test]
-    fn first_sight_keeps(seed in proptest::collection::vec(any::<u8>(), 0..2000)) {
+    fn first_sight_counts(seed in proptest::collection::vec(any::<u8>(), 0..2000)) {
         for signal in Signal::ALL {
             let mut request = Request::random(signal, &seed);
             let out = run(signal, &request.encode(), &mut FirstSight);
             let out = out.unwrap_or_else(|| request.encode());
-            common::retain_attributes(&mut request, |pair| pair.key.len() % 2 == 1);
+            common::change_attributes(&mut request, |pair| match pair.key.len() % 4 {
+                0 | 2 => false,
+                1 => true,
+                _ => {
+                    pair.value = Some(AnyValue {
+                        value: Some(any_value::Value::StringValue("at sight".to_owned())),
+                    });
+                    true
+                }
+            });
+            if let Request::Traces(traces) = &mut request {
+                let scopes = traces.resource_spans.iter_mut().flat_map(|r| &mut r.scope_spans);
+                for span in scopes.flat_map(|s| &mut s.spans).filter(|s| !s.name.is_empty()) {
+                    span.name = "a name".to_owned();
+                }
+            }
             prop_assert_eq!(Request::decode(signal, &out).expect("decodes"), request);
         }
     }

@@ -270,3 +270,15 @@ fn errors() {
         assert!(matches!(refused(&twice), CompileError::Duplicate { .. }));
     }
 }
+
+/// Guarantees: what stands in for an assignment does not matter to the signs that a signature of
+/// Azure is looked for by.
+#[test]
+fn an_azure_signature_may_follow_a_colon() {
+    let set = Detectors::compile(&[Spec::Builtin(Builtin::AzureKey)]).unwrap();
+    for value in ["sig:abcdefghijklmnopqrst", "SIG=abcdefghijklmnopqrst"] {
+        let mut found = Vec::new();
+        assert!(set.scan(value, &mut found), "{value}");
+        assert_eq!((found[0].start, found[0].end), (4, 24), "{value}");
+    }
+}

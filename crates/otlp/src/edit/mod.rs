@@ -7,11 +7,11 @@
 //!
 //! The walk is driven by [`crate::schema`]: every field that it names reaches exactly one of the
 //! editor's questions, every time that it occurs, however deep in values (REDACT-FIRST rests on
-//! this):
+//! this), but for those of which [`Editor::asks_about`] says that they stay:
 //!
 //! | field | question |
 //! |---|---|
-//! | `KeyValue` | [`Editor::keeps`] unless it is in a value, [`Editor::attribute`], then its fields |
+//! | `KeyValue` | [`Editor::kept`] and [`Editor::at_sight`] unless it is in a value, [`Editor::attribute`], then its fields |
 //! | `AnyValue` | [`Editor::value`], then its fields |
 //! | another message | [`Editor::message`], then its fields, then [`Editor::leave`] |
 //! | `string` | [`Editor::text`] |
@@ -48,7 +48,9 @@
 //! replacements are (text is by its type; an id must have its length).
 
 mod output;
+mod pair;
 mod retain;
+mod step;
 mod walk;
 
 use crate::check::{self, CheckError};
@@ -101,6 +103,19 @@ pub enum AttributeChange<'e> {
     Value(NewValue<'e>),
     /// Its body, a `KeyValue` message, becomes these bytes.
     Replace(&'e [u8]),
+}
+
+/// What becomes of an attribute by its bytes alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sight<'e> {
+    /// That is not known yet.
+    Ask,
+    /// It stays as it is, unseen.
+    Keep,
+    /// It goes.
+    Drop,
+    /// Its value becomes this one; its key and what else it has stay.
+    Value(NewValue<'e>),
 }
 
 /// What becomes of a value.
@@ -200,9 +215,15 @@ impl std::fmt::Debug for Text<'_> {
 
 /// Decides about each field of a request. Each question has the answer that changes nothing.
 pub trait Editor {
-    /// Whether numbers, ids and other bytes that are in no value are asked about. An editor that
-    /// keeps all of them says no, and they cost a step over them each.
-    const ASKS_ABOUT_NUMBERS: bool = true;
+    /// Which fields of a message are asked about, when they are in no value: a bit for each field's
+    /// number. The others stay: strings, bytes and numbers cost a step over them each; messages are
+    /// walked without [`Editor::message`] and [`Editor::leave`]. Attributes, values and unknown
+    /// fields are always asked about.
+    #[inline(always)]
+    fn asks_about(&self, message: &'static Message) -> u32 {
+        let _ = message;
+        u32::MAX
+    }
 
     /// A message that is no attribute and no value: resource, scope, span, event, link, status,
     /// metric, data point, exemplar, log record, entity reference, and the groups around them.
@@ -217,14 +238,22 @@ pub trait Editor {
         let _ = (place, end);
     }
 
-    /// A first look at an attribute of a message, before all questions: whether it surely stays as
-    /// it is, unseen. Where this says no, [`Editor::attribute`] is asked next, about the same one.
-    /// Attributes are most of a request; an editor that keeps most of them says so here at the
-    /// least cost.
+    /// How many bytes of `rest` are attributes that surely stay. `rest` begins with an attribute of
+    /// the message, with its `tag`, and goes on to the end of the message. The attribute behind
+    /// them, if there is one, is the next that is asked about.
     #[inline(always)]
-    fn keeps(&mut self, owner: &'static Message, pair: &[u8]) -> bool {
+    fn kept(&mut self, owner: &'static Message, tag: u8, rest: &[u8]) -> usize {
+        let _ = (owner, tag, rest);
+        0
+    }
+
+    /// A first look at an attribute of a message, before all questions. Where this asks,
+    /// [`Editor::attribute`] is asked next, about the same one. Attributes are most of a request;
+    /// an editor that knows most of them says so here at the least cost.
+    #[inline(always)]
+    fn at_sight(&mut self, owner: &'static Message, pair: &[u8]) -> Sight<'_> {
         let _ = (owner, pair);
-        false
+        Sight::Ask
     }
 
     /// An attribute, or an entry of a map in a value.

@@ -200,9 +200,8 @@ impl End<'_> {
             return false;
         };
         let out = self.add.out();
-        let value_len = value.encoded_len();
         let key_len = 1 + varint_len(key.len() as u64) + key.len();
-        let pair_len = key_len + 1 + varint_len(value_len as u64) + value_len;
+        let pair_len = key_len + field_len(value);
         put_varint(out, u64::from(field.number) << 3 | u64::from(wire::BYTES));
         put_varint(out, pair_len as u64);
         put_bytes(out, 1, key.as_bytes());
@@ -219,6 +218,12 @@ impl End<'_> {
     pub fn drop_message(&mut self) {
         self.forget = true;
     }
+}
+
+/// How many bytes a field of a number below 16 takes that holds this `AnyValue`.
+pub(super) fn field_len(value: NewValue<'_>) -> usize {
+    let value_len = value.encoded_len();
+    1 + varint_len(value_len as u64) + value_len
 }
 
 /// Appends a field that holds an `AnyValue`.

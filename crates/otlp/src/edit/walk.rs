@@ -1,12 +1,14 @@
 //! The walk of an edit, driven by the tables of [`crate::schema`].
 
 use super::output::{AtEnd, End, Output, put_value};
-use super::{AttributeChange, UnknownChange, ValueChange, Visit};
-use super::{BytesChange, Edited, Editor, NewValue, NumberChange, Place, Text, TextChange};
+use super::pair::new_value;
+use super::step::{over, tag};
+use super::{AttributeChange, Sight, UnknownChange, ValueChange, Visit};
+use super::{BytesChange, Edited, Editor, NumberChange, Place, Text, TextChange};
 use crate::check::MAX_VALUE_DEPTH;
 use crate::schema::{ANY_VALUE, Field, KEY_VALUE, Kind, Message, NONE, Op};
 use crate::view::KeyValue;
-use crate::wire::{self, Fields, Raw, put_varint};
+use crate::wire::{self, Fields, put_varint};
 
 /// `None` if the bytes are malformed where the walk went.
 pub(super) fn walk<E: Editor>(
@@ -17,7 +19,7 @@ pub(super) fn walk<E: Editor>(
 ) -> Option<Edited> {
     let output = Output::new(bytes, out);
     let mut walk = Walk { editor, output };
-    walk.fields(request, bytes, None)?;
+    walk.message_fields(request, bytes)?;
     Some(if walk.output.finish() {
         Edited::Changed
     } else {
@@ -41,126 +43,151 @@ struct Owner {
 /// One field of the source: where it begins, where its body does (after tag and length), where it
 /// ends.
 #[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-    tag: u32,
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) tag: u32,
 }
 
 impl<'s, E: Editor> Walk<'s, '_, '_, E> {
-    /// Walks the fields of a message. `owner` is given inside of values.
-    fn fields(
-        &mut self,
-        message: &'static Message,
-        body: &'s [u8],
-        owner: Option<Owner>,
-    ) -> Option<()> {
+    /// Walks the fields of a message that is in no value.
+    fn message_fields(&mut self, message: &'static Message, body: &'s [u8]) -> Option<()> {
+        let asked = self.editor.asks_about(message);
         let mut rest = body;
         while !rest.is_empty() {
-            let (tag, after) = wire::tag(rest)?;
+            let (tag, after) = tag(rest)?;
+            let is_asked = asked.checked_shr(tag >> 3).unwrap_or(1) & 1 != 0;
+            if !is_asked && let Some(end) = over(message.leap(tag), after) {
+                rest = end?;
+                continue;
+            }
             let entry = message.entry(tag);
+            if !is_asked
+                && matches!(entry.op, Op::Message | Op::Data)
+                && let Some(inner) = message.child(entry.field)
+            {
+                let (body, end) = wire::delimited(after)?;
+                if !body.is_empty() {
+                    let (start, length) = (self.output.at(rest), self.output.at(after));
+                    self.output.enter(start, length, self.output.at(body));
+                    self.message_fields(inner, body)?;
+                    self.output.leave(self.output.at(end));
+                }
+                rest = end;
+                continue;
+            }
             let Some(field) = message.fields.get(usize::from(entry.field)) else {
                 debug_assert_eq!(entry.field, NONE);
                 rest = self.unknown(message, rest)?;
                 continue;
             };
-            if entry.op == Op::Attribute && owner.is_none() {
+            if entry.op == Op::Attribute {
                 rest = self.attributes(message, field, tag, rest, after)?;
                 continue;
             }
-            if !E::ASKS_ABOUT_NUMBERS
-                && owner.is_none()
-                && let Some(end) = over_number(entry.op, after)
-            {
-                rest = end?;
+            let place = Place {
+                owner: message,
+                origin: field,
+                message,
+                field,
+                depth: 0,
+            };
+            if entry.op == Op::String {
+                let (text, end) = wire::delimited(after)?;
+                let span = Span {
+                    start: self.output.at(rest),
+                    end: self.output.at(end),
+                    tag,
+                };
+                self.text(place, text, span);
+                rest = end;
                 continue;
             }
-            let place = match owner {
-                None => Place {
-                    owner: message,
-                    origin: field,
-                    message,
-                    field,
-                    depth: 0,
-                },
-                Some(owner) => Place {
-                    owner: owner.message,
-                    origin: owner.field,
-                    message,
-                    field,
-                    depth: owner.depth,
-                },
-            };
-            let start = self.output.at(rest);
-            rest = match entry.op {
-                Op::Varint => {
-                    let (number, end) = wire::varint(after)?;
-                    self.number(
-                        place,
-                        number,
-                        Span {
-                            start,
-                            end: self.output.at(end),
-                            tag,
-                        },
-                    );
-                    end
-                }
-                Op::Fixed64 | Op::Time | Op::OtherTime => {
-                    let (number, end) = wire::fixed64(after)?;
-                    self.number(
-                        place,
-                        number,
-                        Span {
-                            start,
-                            end: self.output.at(end),
-                            tag,
-                        },
-                    );
-                    end
-                }
-                Op::Fixed32 => {
-                    let (number, end) = wire::fixed32(after)?;
-                    let span = Span {
-                        start,
-                        end: self.output.at(end),
-                        tag,
-                    };
-                    self.number(place, u64::from(number), span);
-                    end
-                }
-                Op::WrongWireType | Op::Group | Op::Invalid => return None,
-                op => {
-                    let (inner, end) = wire::delimited(after)?;
-                    let span = Span {
-                        start,
-                        end: self.output.at(end),
-                        tag,
-                    };
-                    match op {
-                        Op::String => self.text(place, inner, span),
-                        Op::Bytes | Op::TraceId | Op::SpanId => {
-                            let change = self.editor.bytes(place, inner);
-                            bytes(&mut self.output, change, span);
-                        }
-                        Op::PackedFixed64 | Op::PackedVarint => {
-                            let change = self.editor.packed(place, inner);
-                            bytes(&mut self.output, change, span);
-                        }
-                        Op::Attribute => self.attribute(place, after, inner, span)?,
-                        Op::Value => self.value(place, after, inner, span)?,
-                        _ => self.message(place, after, inner, span)?,
-                    }
-                    end
-                }
-            };
+            rest = self.field(place, entry.op, tag, rest, after)?;
         }
         Some(())
     }
 
-    /// Attributes of a message, as long as they stand in a row: `rest` begins with the tag of one,
-    /// `after` what comes after the tag.
-    #[inline(always)]
+    /// Walks the fields of a message that is a value or in one.
+    fn value_fields(
+        &mut self,
+        message: &'static Message,
+        body: &'s [u8],
+        owner: Owner,
+    ) -> Option<()> {
+        let mut rest = body;
+        while !rest.is_empty() {
+            let (tag, after) = tag(rest)?;
+            let entry = message.entry(tag);
+            let Some(field) = message.fields.get(usize::from(entry.field)) else {
+                rest = self.unknown(message, rest)?;
+                continue;
+            };
+            let place = Place {
+                owner: owner.message,
+                origin: owner.field,
+                message,
+                field,
+                depth: owner.depth,
+            };
+            rest = self.field(place, entry.op, tag, rest, after)?;
+        }
+        Some(())
+    }
+
+    /// Asks about one field, which begins with `rest`; `after` is what comes after its tag. Gives
+    /// back what comes after the field.
+    #[inline(never)]
+    fn field(
+        &mut self,
+        place: Place,
+        op: Op,
+        tag: u32,
+        rest: &'s [u8],
+        after: &'s [u8],
+    ) -> Option<&'s [u8]> {
+        let start = self.output.at(rest);
+        let (number, end) = match op {
+            Op::Varint => wire::varint(after)?,
+            Op::Fixed64 | Op::Time | Op::OtherTime => wire::fixed64(after)?,
+            Op::Fixed32 => {
+                let (number, end) = wire::fixed32(after)?;
+                (u64::from(number), end)
+            }
+            Op::WrongWireType | Op::Group | Op::Invalid => return None,
+            op => {
+                let (inner, rest) = wire::delimited(after)?;
+                let end = self.output.at(rest);
+                let span = Span { start, end, tag };
+                match op {
+                    Op::String => self.text(place, inner, span),
+                    Op::Bytes | Op::TraceId | Op::SpanId => {
+                        let change = self.editor.bytes(place, inner);
+                        bytes(&mut self.output, change, span);
+                    }
+                    Op::PackedFixed64 | Op::PackedVarint => {
+                        let change = self.editor.packed(place, inner);
+                        bytes(&mut self.output, change, span);
+                    }
+                    Op::Attribute => self.attribute(place, after, inner, span)?,
+                    Op::Value => self.value(place, after, inner, span)?,
+                    _ => self.message(place, after, inner, span)?,
+                }
+                return Some(rest);
+            }
+        };
+        let span = Span {
+            start,
+            end: self.output.at(end),
+            tag,
+        };
+        self.number(place, number, span);
+        Some(end)
+    }
+
+    /// Attributes of a message, as long as they stand in a row: `rest` begins with the tag of one.
+    /// Gives back what comes after them.
+    #[inline(never)]
     fn attributes(
         &mut self,
         message: &'static Message,
@@ -170,9 +197,30 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         mut after: &'s [u8],
     ) -> Option<&'s [u8]> {
         loop {
+            let kept = self.editor.kept(message, tag as u8, rest);
+            if kept > 0 {
+                rest = rest.get(kept..)?;
+                match rest {
+                    [next, behind @ ..] if u32::from(*next) == tag => after = behind,
+                    _ => return Some(rest),
+                }
+            }
             let (pair, end) = wire::delimited(after)?;
-            if !self.editor.keeps(message, pair) {
-                self.seen_attribute(message, field, tag, rest, after)?;
+            match self.editor.at_sight(message, pair) {
+                Sight::Keep => {}
+                Sight::Drop => {
+                    let (start, end) = (self.output.at(rest), self.output.at(end));
+                    self.output.replace(start, end);
+                }
+                Sight::Value(value) => {
+                    let span = Span {
+                        start: self.output.at(rest),
+                        end: self.output.at(end),
+                        tag,
+                    };
+                    new_value(&mut self.output, after, pair, span, value)?;
+                }
+                Sight::Ask => self.asked_attribute(message, field, tag, rest, after)?,
             }
             rest = end;
             match rest {
@@ -182,9 +230,9 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         }
     }
 
-    /// An attribute that the editor did not keep at first sight.
+    /// An attribute of which the editor did not say at sight what becomes of it.
     #[inline(never)]
-    fn seen_attribute(
+    fn asked_attribute(
         &mut self,
         message: &'static Message,
         field: &'static Field,
@@ -259,10 +307,7 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
                 wire::put_bytes(out, place.field.number, body);
             }
             AttributeChange::Value(value) => {
-                let (length, body) = (self.output.at(length), self.output.at(pair));
-                self.output.enter(span.start, length, body);
-                new_value(&mut self.output, pair, value)?;
-                self.output.leave(span.end);
+                new_value(&mut self.output, length, pair, span, value)?;
             }
             AttributeChange::Walk => {
                 let (length, body) = (self.output.at(length), self.output.at(pair));
@@ -272,7 +317,7 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
                     field: place.origin,
                     depth: place.depth,
                 };
-                self.fields(&KEY_VALUE, pair, Some(owner))?;
+                self.value_fields(&KEY_VALUE, pair, owner)?;
                 self.output.leave(span.end);
             }
         }
@@ -302,7 +347,7 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
                     field: place.origin,
                     depth,
                 };
-                self.fields(&ANY_VALUE, body, Some(owner))?;
+                self.value_fields(&ANY_VALUE, body, owner)?;
                 self.output.leave(span.end);
             }
         }
@@ -319,18 +364,20 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         let Kind::Message(message) = place.field.kind else {
             return None;
         };
-        // Arrays and maps are part of a value: they are walked and not asked about.
-        let owner = (place.depth > 0).then_some(Owner {
-            message: place.owner,
-            field: place.origin,
-            depth: place.depth,
-        });
-        let visit = if owner.is_some() {
-            Visit::Walk
-        } else {
-            self.editor.message(place, body)
-        };
-        match visit {
+        if place.depth > 0 {
+            // Arrays and maps are part of a value: they are walked and not asked about.
+            let (length, at) = (self.output.at(length), self.output.at(body));
+            self.output.enter(span.start, length, at);
+            let owner = Owner {
+                message: place.owner,
+                field: place.origin,
+                depth: place.depth,
+            };
+            self.value_fields(message, body, owner)?;
+            self.output.leave(span.end);
+            return Some(());
+        }
+        match self.editor.message(place, body) {
             Visit::Keep => {}
             Visit::Drop => {
                 self.output.replace(span.start, span.end);
@@ -342,8 +389,8 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
             Visit::Walk => {
                 let (length, at) = (self.output.at(length), self.output.at(body));
                 self.output.enter(span.start, length, at);
-                self.fields(message, body, owner)?;
-                if owner.is_none() && self.leave(place, message, span.end) {
+                self.message_fields(message, body)?;
+                if self.leave(place, message, span.end) {
                     self.output.forget(span.end);
                 } else {
                     self.output.leave(span.end);
@@ -369,6 +416,7 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         end.forget
     }
 
+    #[inline(never)]
     fn unknown(&mut self, inside: &'static Message, rest: &'s [u8]) -> Option<&'s [u8]> {
         let mut fields = Fields::new(rest);
         let field = fields.next()?;
@@ -378,20 +426,6 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         }
         Some(fields.rest())
     }
-}
-
-/// Steps over a number, an id or bytes; `None` for a field that is none of them.
-#[inline(always)]
-fn over_number(op: Op, after: &[u8]) -> Option<Option<&[u8]>> {
-    Some(match op {
-        Op::Varint => wire::varint(after).map(|(_, end)| end),
-        Op::Fixed64 | Op::Time | Op::OtherTime => wire::fixed64(after).map(|(_, end)| end),
-        Op::Fixed32 => wire::fixed32(after).map(|(_, end)| end),
-        Op::Bytes | Op::TraceId | Op::SpanId | Op::PackedFixed64 | Op::PackedVarint => {
-            wire::delimited(after).map(|(_, end)| end)
-        }
-        _ => return None,
-    })
 }
 
 #[inline(always)]
@@ -406,28 +440,4 @@ fn bytes(output: &mut Output<'_, '_>, change: BytesChange<'_>, span: Span) {
             wire::put_bytes(out, span.tag >> 3, bytes);
         }
     }
-}
-
-/// Puts a value in the place of those that the pair has; its other fields stay.
-fn new_value(output: &mut Output<'_, '_>, pair: &[u8], value: NewValue<'_>) -> Option<()> {
-    let mut put = false;
-    let mut fields = Fields::new(pair);
-    for field in fields.by_ref() {
-        if let (2, Raw::Bytes(_)) = (field.number, field.value) {
-            let start = output.at(field.bytes);
-            let out = output.replace(start, start + field.bytes.len());
-            if !put {
-                put_value(out, 2, value);
-            }
-            put = true;
-        }
-    }
-    if !fields.rest().is_empty() {
-        return None;
-    }
-    if !put {
-        let end = output.at(pair) + pair.len();
-        put_value(output.replace(end, end), 2, value);
-    }
-    Some(())
 }

@@ -8,7 +8,7 @@ mod op;
 mod tables;
 
 use crate::Signal;
-pub(crate) use op::{Entry, NONE, Op, Times};
+pub(crate) use op::{Entry, Leap, NONE, Op, Times};
 pub use tables::{
     ANY_VALUE, ARRAY_VALUE, BUCKETS, ENTITY_REF, EVENT, EXEMPLAR, EXPONENTIAL_HISTOGRAM,
     EXPONENTIAL_HISTOGRAM_DATA_POINT, GAUGE, HISTOGRAM, HISTOGRAM_DATA_POINT, KEY_VALUE,
@@ -167,17 +167,21 @@ pub struct Message {
     pub fields: &'static [Field],
     /// What to do with a field, by the value of its tag.
     pub(crate) entries: [Entry; 256],
+    /// How to step over a field, by the value of its tag.
+    leaps: [Leap; 256],
     /// Whether it is an item, and how its time is told.
     pub(crate) times: Times,
 }
 
 impl Message {
     const fn new(id: MessageId, name: &'static str, fields: &'static [Field]) -> Message {
+        let entries = op::entries(id, fields);
         Message {
             id,
             name,
             fields,
-            entries: op::entries(id, fields),
+            leaps: op::leaps(&entries),
+            entries,
             times: op::times(id),
         }
     }
@@ -193,6 +197,23 @@ impl Message {
         self.fields.iter().find(|field| {
             matches!(field.kind, Kind::Message(message) if message.id == MessageId::KeyValue)
         })
+    }
+
+    /// The message that the field of this index holds.
+    #[inline(always)]
+    pub(crate) fn child(&self, field: u8) -> Option<&'static Message> {
+        match self.fields.get(usize::from(field))?.kind {
+            Kind::Message(child) => Some(child),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn leap(&self, tag: u32) -> Leap {
+        match self.leaps.get(tag as usize) {
+            Some(leap) => *leap,
+            None => Leap::NONE,
+        }
     }
 
     #[inline(always)]

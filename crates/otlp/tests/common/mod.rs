@@ -511,20 +511,20 @@ impl Random<'_> {
 }
 
 /// Keeps some of the attributes that messages bear themselves.
-pub fn retain_attributes(request: &mut Request, keep: fn(&KeyValue) -> bool) {
-    fn exemplars(exemplars: &mut [m::Exemplar], keep: fn(&KeyValue) -> bool) {
+pub fn change_attributes(request: &mut Request, keep: fn(&mut KeyValue) -> bool) {
+    fn exemplars(exemplars: &mut [m::Exemplar], keep: fn(&mut KeyValue) -> bool) {
         for exemplar in exemplars {
-            exemplar.filtered_attributes.retain(keep);
+            exemplar.filtered_attributes.retain_mut(keep);
         }
     }
-    fn resource(resource: Option<&mut Resource>, keep: fn(&KeyValue) -> bool) {
+    fn resource(resource: Option<&mut Resource>, keep: fn(&mut KeyValue) -> bool) {
         if let Some(resource) = resource {
-            resource.attributes.retain(keep);
+            resource.attributes.retain_mut(keep);
         }
     }
-    fn scope(scope: Option<&mut InstrumentationScope>, keep: fn(&KeyValue) -> bool) {
+    fn scope(scope: Option<&mut InstrumentationScope>, keep: fn(&mut KeyValue) -> bool) {
         if let Some(scope) = scope {
-            scope.attributes.retain(keep);
+            scope.attributes.retain_mut(keep);
         }
     }
     match request {
@@ -534,13 +534,13 @@ pub fn retain_attributes(request: &mut Request, keep: fn(&KeyValue) -> bool) {
                 for group in &mut group.scope_spans {
                     scope(group.scope.as_mut(), keep);
                     for span in &mut group.spans {
-                        span.attributes.retain(keep);
+                        span.attributes.retain_mut(keep);
                         span.events
                             .iter_mut()
-                            .for_each(|e| e.attributes.retain(keep));
+                            .for_each(|e| e.attributes.retain_mut(keep));
                         span.links
                             .iter_mut()
-                            .for_each(|l| l.attributes.retain(keep));
+                            .for_each(|l| l.attributes.retain_mut(keep));
                     }
                 }
             }
@@ -553,7 +553,7 @@ pub fn retain_attributes(request: &mut Request, keep: fn(&KeyValue) -> bool) {
                     group
                         .log_records
                         .iter_mut()
-                        .for_each(|r| r.attributes.retain(keep));
+                        .for_each(|r| r.attributes.retain_mut(keep));
                 }
             }
         }
@@ -563,11 +563,11 @@ pub fn retain_attributes(request: &mut Request, keep: fn(&KeyValue) -> bool) {
                 for group in &mut group.scope_metrics {
                     scope(group.scope.as_mut(), keep);
                     for metric in &mut group.metrics {
-                        metric.metadata.retain(keep);
+                        metric.metadata.retain_mut(keep);
                         macro_rules! points {
                             ($data:ident) => {
                                 for point in &mut $data.data_points {
-                                    point.attributes.retain(keep);
+                                    point.attributes.retain_mut(keep);
                                     exemplars(&mut point.exemplars, keep);
                                 }
                             };
@@ -581,7 +581,7 @@ pub fn retain_attributes(request: &mut Request, keep: fn(&KeyValue) -> bool) {
                             Some(Data::Summary(data)) => {
                                 data.data_points
                                     .iter_mut()
-                                    .for_each(|p| p.attributes.retain(keep));
+                                    .for_each(|p| p.attributes.retain_mut(keep));
                             }
                             None => {}
                         }

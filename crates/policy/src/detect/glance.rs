@@ -42,14 +42,27 @@ struct Lanes {
 
 impl Lanes {
     #[inline]
-    fn add(&mut self, block: &[u8; LANES]) {
-        for (i, &b) in block.iter().enumerate() {
+    fn add<const N: usize>(&mut self, block: &[u8; N]) {
+        for (i, &b) in block.iter().enumerate().take(LANES) {
             self.special[i] |=
                 u8::from(b.wrapping_sub(1) < b'+') | u8::from(b.wrapping_sub(b':') <= b'@' - b':');
             self.underscore[i] |= u8::from(b == b'_');
             self.capitals[i] += u8::from(b.wrapping_sub(b'A') <= b'Z' - b'A');
             self.digits[i] += u8::from(b.wrapping_sub(b'0') <= 9);
             self.dots[i] += u8::from(b == b'.');
+        }
+    }
+
+    /// Less than a block: two halves, the second without what they share.
+    #[inline]
+    fn add_short(&mut self, value: &[u8]) {
+        if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+            self.add(first);
+            self.add(&end_of(last, value.len() - 8));
+        } else {
+            let mut block = [0; 8];
+            block.iter_mut().zip(value).for_each(|(to, &b)| *to = b);
+            self.add(&block);
         }
     }
 
@@ -91,30 +104,42 @@ pub(super) fn glances(value: &[u8]) -> Glances {
             lanes.add(block);
         }
         if !rest.is_empty() {
-            // What the last block shares with the one before is moved out; zeros are nothing.
-            let last = u128::from_le_bytes(*last) >> (8 * (LANES - rest.len()));
-            lanes.add(&last.to_le_bytes());
+            lanes.add(&end_of(last, rest.len()));
         }
     } else if value.len() < SHORTEST {
         return 0;
     } else {
-        lanes.add(&short(value));
+        lanes.add_short(value);
     }
     lanes.glances()
 }
 
-/// Less than a block, followed by zeros: two halves, the second without what they share.
+/// The last `len` bytes of a block, with zeros before them, which are nothing. By a mask: moving
+/// bytes in a number would go through memory in halves, which takes longer than all the rest.
 #[inline]
-fn short(value: &[u8]) -> [u8; LANES] {
-    let len = value.len();
-    if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
-        let last = u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8));
-        return (u128::from(u64::from_le_bytes(*first)) | last).to_le_bytes();
+fn end_of<const N: usize>(block: &[u8; N], len: usize) -> [u8; N] {
+    let mut end = *block;
+    // `N - len` zeros and `len` ones.
+    let mask = MASK.get(LANES - (N - len.min(N))..).unwrap_or_default();
+    for (byte, mask) in end
+        .iter_mut()
+        .zip(mask.first_chunk::<N>().unwrap_or(&[0xff; N]))
+    {
+        *byte &= mask;
     }
-    let mut block = [0; LANES];
-    block.iter_mut().zip(value).for_each(|(to, &b)| *to = b);
-    block
+    end
 }
+
+/// Zeros and ones.
+static MASK: [u8; 2 * LANES] = {
+    let mut mask = [0; 2 * LANES];
+    let mut i = LANES;
+    while i < 2 * LANES {
+        mask[i] = 0xff;
+        i += 1;
+    }
+    mask
+};
 
 /// Whether the whole value is a UUID, a trace id or a digest in hexadecimal, in which nothing is
 /// to be found.
@@ -125,7 +150,29 @@ pub(super) fn is_hex_id(value: &[u8]) -> bool {
         32 | 40 | 64 => 0,
         _ => return false,
     };
-    let count = |wanted: fn(u8) -> bool| value.iter().filter(|&&b| wanted(b)).count();
-    count(|b| b.wrapping_sub(b'0') <= 9 || (b | 0x20).wrapping_sub(b'a') < 6)
-        == value.len() - dashes
+    // In bytes, which the compiler turns into vectors: there are at most 64.
+    let (mut hex, mut dash) = (0u8, 0u8);
+    for &b in value {
+        hex += u8::from(b.wrapping_sub(b'0') <= 9) + u8::from((b | 0x20).wrapping_sub(b'a') < 6);
+        dash += u8::from(b == b'-');
+    }
+    dash == dashes && usize::from(hex + dash) == value.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_block_is_masked() {
+        let block: [u8; LANES] = std::array::from_fn(|i| i as u8 + 1);
+        for len in 0..=LANES {
+            let end = end_of(&block, len);
+            assert_eq!(end[..LANES - len], [0; LANES][len..]);
+            assert_eq!(end[LANES - len..], block[LANES - len..]);
+        }
+        let half: [u8; 8] = std::array::from_fn(|i| i as u8 + 1);
+        assert_eq!(end_of(&half, 3), [0, 0, 0, 0, 0, 6, 7, 8]);
+        assert_eq!(end_of(&half, 0), [0; 8]);
+    }
 }

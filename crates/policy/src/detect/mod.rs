@@ -71,12 +71,14 @@ impl std::fmt::Debug for Detectors {
     }
 }
 
-/// What there is to be seen of a value before any detector runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+/// What a first look at a value shows, before any detector runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// There is surely nothing to find.
     Nothing,
     /// Nothing but dots between digits.
     Dotted,
+    /// These signs.
     Signs(Signs),
 }
 
@@ -164,14 +166,6 @@ impl Detectors {
             .map_or("", String::as_str)
     }
 
-    /// Whether [`scan`](Self::scan) may find something in a value that is UTF-8; `false` is sure.
-    /// Costs less than proving that it is UTF-8 does, so it comes first.
-    #[inline]
-    #[must_use]
-    pub fn may_find(&self, value: &[u8]) -> bool {
-        self.patterns.is_some() || self.look(value) != Look::Nothing
-    }
-
     /// Whether [`scan`](Self::scan) may find something in the decimal text of a number.
     #[inline]
     #[must_use]
@@ -183,13 +177,35 @@ impl Detectors {
     /// range covers them all and carries the detector of the leftmost, then longest, then first
     /// in the set. Returns whether anything was found.
     pub fn scan(&self, value: &str, found: &mut Vec<Found>) -> bool {
-        let before = found.len();
-        match self.look(value.as_bytes()) {
-            Look::Nothing => {}
-            Look::Dotted => self.run(value.as_bytes(), self.dotted, Signs::MAX, found),
-            Look::Signs(seen) => self.run_signed(value.as_bytes(), seen, found),
+        let value = value.as_bytes();
+        match self.look(value) {
+            Look::Nothing => false,
+            look => self.scan_closer(value, look, found),
         }
-        if let Some(patterns) = &self.patterns {
+    }
+
+    /// A first look at a value, which costs less than proving that it is UTF-8.
+    #[inline]
+    pub(crate) fn look(&self, value: &[u8]) -> Look {
+        match self.look_for_shipped(value) {
+            // Patterns have no signs.
+            Look::Nothing if self.patterns.is_some() => Look::Signs(0),
+            look => look,
+        }
+    }
+
+    /// The rest of [`scan`](Self::scan) after a first look at the same value. Where anything is
+    /// found in a value that is not UTF-8, its ranges may lie within characters.
+    pub(crate) fn scan_closer(&self, value: &[u8], look: Look, found: &mut Vec<Found>) -> bool {
+        let before = found.len();
+        match look {
+            Look::Nothing => return false,
+            Look::Dotted => self.run(value, self.dotted, Signs::MAX, found),
+            Look::Signs(seen) => self.run_signed(value, seen, found),
+        }
+        if let Some(patterns) = &self.patterns
+            && let Ok(value) = std::str::from_utf8(value)
+        {
             patterns.scan(value, found);
         }
         if found.len() == before {
@@ -201,7 +217,7 @@ impl Detectors {
 
     /// The two passes that dismiss most values.
     #[inline]
-    fn look(&self, value: &[u8]) -> Look {
+    fn look_for_shipped(&self, value: &[u8]) -> Look {
         let glances = glance::glances(value) & self.glances;
         if glances == 0 {
             return Look::Nothing;
@@ -209,6 +225,11 @@ impl Detectors {
         if glances == glance::DOTTED {
             return Look::Dotted;
         }
+        self.look_for_signs(value)
+    }
+
+    #[inline(never)]
+    fn look_for_signs(&self, value: &[u8]) -> Look {
         if glance::is_hex_id(value) {
             return Look::Nothing;
         }
@@ -219,7 +240,6 @@ impl Detectors {
     }
 
     /// Runs the shipped detectors whose signs have been seen.
-    #[inline(never)]
     fn run_signed(&self, value: &[u8], seen: Signs, found: &mut Vec<Found>) {
         let mut wanted = 0;
         let mut signs = seen & self.signs;

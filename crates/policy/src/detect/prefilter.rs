@@ -42,7 +42,8 @@ const UPPERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const TRIGRAMS: &[(Signs, [&[u8]; 3])] = &[
     (JWT, [b"e", b"y", b"J"]),
     (BEARER, [b"rR", b"eE", b"rR"]),
-    (BASIC, [b"sS", b"iI", b"cC"]),
+    // Basic; sig
+    (BASIC, [b"sS", b"iI", b"cCgG"]),
     // AKIA, ASIA, ABIA, ACCA; AIza
     (AWS_GOOGLE, [b"KSBCI", b"ICz", b"Aa"]),
     // ghp_ and its kin; github_pat_

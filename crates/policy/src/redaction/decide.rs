@@ -30,12 +30,21 @@ pub(super) struct Decision {
 pub(super) enum Kind {
     /// Nothing, for the value itself; keys nested in it may have rules of their own.
     Pass,
-    /// The value is looked into, or cut.
+    /// The value is looked into.
     Look,
+    /// The value is looked into, and then cut.
+    Cut,
     /// The value becomes another one, whatever it is.
     Whole,
     /// It goes.
     Drop,
+}
+
+impl Kind {
+    /// Whether what is done depends on what is in the value.
+    pub(super) fn looks(self) -> bool {
+        matches!(self, Kind::Look | Kind::Cut)
+    }
 }
 
 impl Decision {
@@ -164,7 +173,7 @@ impl Policy {
         let kind = match self.rule(rule).map(|rule| &rule.action) {
             Some(Action::Drop) => Kind::Drop,
             Some(Action::Mask(_) | Action::Hash | Action::Tokenize) => Kind::Whole,
-            Some(Action::Truncate(_)) => Kind::Look,
+            Some(Action::Truncate(_)) => Kind::Cut,
             Some(Action::Keep) | None if active == 0 => Kind::Pass,
             Some(Action::Keep) | None => Kind::Look,
         };

@@ -7,7 +7,7 @@
 //! and tie everything together.
 
 use otlp::edit::{
-    AttributeChange, BytesChange, Editor, End, NewValue, NumberChange, Place as At, Text,
+    AttributeChange, BytesChange, Editor, End, NewValue, NumberChange, Place as At, Sight, Text,
     TextChange, UnknownChange, ValueChange, Visit,
 };
 use otlp::schema::{Kind as FieldKind, Message, MessageId};
@@ -16,18 +16,29 @@ use otlp::wire;
 
 use super::decide::{Decision, Kind};
 use super::document::Unseen;
-use super::engine::{Engine, Level, Observer, Outcome};
-use super::memo::{Expected, Tag};
+use super::engine::{Engine, Level, Observer};
+use super::memo::Tag;
+use super::outcome::Outcome;
 use super::place::{Context, Place, TextField};
 use super::texts::TextSay;
-use super::value::{Scalar, is_usual_scalar, scalar};
+use super::value::{Scalar, only_value, scalar, usual_text};
+use crate::detect::Look;
 
 /// The attribute that says how many changes were made to an item.
 pub const ANNOTATION: &str = "stella.redacted";
 
 impl<O: Observer> Editor for Engine<'_, O> {
-    /// Measurements, times and ids stay; numbers within values are asked about.
-    const ASKS_ABOUT_NUMBERS: bool = false;
+    /// Measurements, times and ids stay; numbers within values are asked about anyway. Messages
+    /// are asked about where it is to be counted what changes in them.
+    #[inline(always)]
+    fn asks_about(&self, message: &'static Message) -> u32 {
+        let texts = self.policy.texts.asked(self.signal, message.id);
+        if self.policy.annotate {
+            texts | self.policy.texts.messages(message.id)
+        } else {
+            texts
+        }
+    }
 
     #[inline(always)]
     fn message(&mut self, at: At, _: &[u8]) -> Visit<'_> {
@@ -49,20 +60,37 @@ impl<O: Observer> Editor for Engine<'_, O> {
     }
 
     #[inline(always)]
-    fn keeps(&mut self, owner: &'static Message, pair: &[u8]) -> bool {
-        let tag = self.tag(owner.id);
-        match self.buffers.memo.expect(tag, pair) {
-            Expected::Clean => true,
-            Expected::Key {
-                end,
-                kind: Kind::Pass,
-                ..
-            } if is_usual_scalar(pair, end) => true,
-            other => {
-                self.expected = other;
-                false
+    fn kept(&mut self, owner: &'static Message, tag: u8, rest: &[u8]) -> usize {
+        let (kept, expected) = self.buffers.memo.kept(self.tag(owner.id), tag, rest);
+        self.expected = expected;
+        kept
+    }
+
+    #[inline(always)]
+    fn at_sight(&mut self, _: &'static Message, pair: &[u8]) -> Sight<'_> {
+        // What `kept` stopped at.
+        let Some((kind, rule, end, dirty)) = self.buffers.memo.brief(self.expected) else {
+            return Sight::Ask;
+        };
+        match kind {
+            Kind::Drop if pair.get(end..).and_then(only_value).is_some() => {
+                self.count_rule(rule, pair);
+                return Sight::Drop;
             }
+            Kind::Look if !dirty => {
+                if let Some(text) = usual_text(pair, end) {
+                    return match self.policy.detectors.look(text) {
+                        Look::Nothing => {
+                            self.buffers.memo.clean(self.expected, pair);
+                            Sight::Keep
+                        }
+                        look => self.looked_at_sight(pair, text, look),
+                    };
+                }
+            }
+            _ => {}
         }
+        Sight::Ask
     }
 
     #[inline(always)]
@@ -71,9 +99,8 @@ impl<O: Observer> Editor for Engine<'_, O> {
         if at.depth > 0 {
             return self.nested(at, pair);
         }
-        // What `keeps` saw of the same pair.
-        if let Expected::Key { at, end, .. } = self.expected {
-            let known = self.buffers.memo.known(at);
+        // What `kept` stopped at.
+        if let Some((known, end)) = self.buffers.memo.known(self.expected) {
             return self.known(&known, pair, end, 0);
         }
         self.unexpected(at.owner.id, pair)
@@ -206,6 +233,22 @@ impl<O: Observer> Engine<'_, O> {
         }
     }
 
+    /// The text of an attribute in which there may be something to find.
+    #[inline(never)]
+    fn looked_at_sight(&mut self, pair: &[u8], text: &[u8], look: Look) -> Sight<'_> {
+        let Some((known, _)) = self.buffers.memo.known(self.expected) else {
+            return Sight::Ask;
+        };
+        match self.look_closer(&known.decision, text, look) {
+            Outcome::Keep => {
+                self.buffers.memo.clean(self.expected, pair);
+                Sight::Keep
+            }
+            Outcome::Drop => Sight::Drop,
+            Outcome::Replace => Sight::Value(NewValue::String(&self.buffers.text)),
+        }
+    }
+
     /// A string that is no attribute.
     #[inline(always)]
     fn field(&mut self, field: TextField, text: &[u8]) -> TextChange<'_> {
@@ -304,7 +347,7 @@ impl<O: Observer> Engine<'_, O> {
         self.open(1, Level { decision, path: 0 });
         let one = scalar(body);
         if let Some(Scalar::Text(text)) = one
-            && matches!(decision.kind, Kind::Pass | Kind::Look)
+            && (decision.kind == Kind::Pass || decision.kind.looks())
             && (decision.active != 0 || self.policy.looks_into_bodies)
             && super::json::looks_like(text)
             && let Ok(text) = std::str::from_utf8(text)

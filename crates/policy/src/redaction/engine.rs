@@ -1,19 +1,16 @@
-//! What a worker keeps between requests, and the deciding about keys and texts.
-
-use std::fmt::Write;
+//! What a worker keeps between requests, and the deciding about keys.
 
 use ident::Signal;
 use otlp::schema::MESSAGES;
 
-use super::action::{Action, cut};
+use super::action::Action;
 use super::counts::Counts;
 use super::decide::{Decision, Kind};
-use super::document::Unseen;
 use super::editor::ANNOTATION;
-use super::memo::{CleanTexts, Expected, Known, Memo, Tag};
+use super::memo::{CleanTexts, Known, Memo, Tag};
+use super::outcome::strictest_whole;
 use super::place::{Context, TextField, signal_index};
-use super::policy::{Policy, Rule};
-use super::value::Scalar;
+use super::policy::Policy;
 use crate::detect::Found;
 
 /// The longest key, and the longest dotted path of nested keys, that is looked up. What has a
@@ -25,6 +22,9 @@ pub(super) const LEVELS: usize = otlp::MAX_VALUE_DEPTH as usize + 2;
 
 /// Is told of each change, with the bytes of the request that it is about.
 pub(super) trait Observer {
+    /// Whether it listens at all.
+    const LISTENS: bool = true;
+
     /// A rule did this to these bytes of the request.
     fn changed(&mut self, rule: u16, action: &'static str, at: &[u8]);
 }
@@ -33,6 +33,8 @@ pub(super) trait Observer {
 pub(super) struct Unobserved;
 
 impl Observer for Unobserved {
+    const LISTENS: bool = false;
+
     #[inline(always)]
     fn changed(&mut self, _: u16, _: &'static str, _: &[u8]) {}
 }
@@ -91,15 +93,6 @@ impl Buffers {
     }
 }
 
-/// What becomes of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Keep,
-    Drop,
-    /// It becomes what stands in [`Buffers::text`].
-    Replace,
-}
-
 /// One request on its way through a policy.
 pub(super) struct Engine<'r, O> {
     pub(super) policy: &'r Policy,
@@ -109,13 +102,14 @@ pub(super) struct Engine<'r, O> {
     pub(super) observer: O,
     /// The tags of the keys that messages bear, by the message's id.
     pub(super) tags: [Tag; MESSAGES.len()],
-    /// How the attribute that is looked at compares with the expected one.
-    pub(super) expected: Expected,
+    /// The memo's entry for the key of the attribute that is looked at, if it was expected.
+    pub(super) expected: u16,
     /// Changes within the item that is open.
     pub(super) changes: i64,
 }
 
 impl<O: Observer> Engine<'_, O> {
+    #[inline]
     pub(super) fn count(&mut self, rule: u16, action: &'static str, at: &[u8]) {
         self.counts.add(rule);
         self.changes += 1;
@@ -123,9 +117,12 @@ impl<O: Observer> Engine<'_, O> {
     }
 
     /// Counts what the rule of a decision does.
-    #[inline(never)]
+    #[inline]
     pub(super) fn count_rule(&mut self, rule: u16, at: &[u8]) {
-        let action = self.policy.rule(rule).map_or("drop", |r| r.action.as_str());
+        let action = match O::LISTENS {
+            true => self.policy.rule(rule).map_or("drop", |r| r.action.as_str()),
+            false => "",
+        };
         self.count(rule, action, at);
     }
 
@@ -216,246 +213,4 @@ impl<O: Observer> Engine<'_, O> {
         let (index, rule) = strictest_whole(self.policy, decision.active, &self.buffers.found)?;
         (rule.action == Action::Drop).then_some(index)
     }
-
-    /// What becomes of a text. `at` are the bytes of the request that it stands for.
-    pub(super) fn text(&mut self, decision: &Decision, text: &str, at: &[u8]) -> Outcome {
-        match decision.kind {
-            Kind::Pass => Outcome::Keep,
-            Kind::Drop => {
-                self.count_rule(decision.rule, at);
-                Outcome::Drop
-            }
-            Kind::Whole => self.whole(decision, text.as_bytes(), Some(text), at),
-            Kind::Look => self.look(decision, text, at),
-        }
-    }
-
-    /// The value becomes another one; a detector may still say that it goes.
-    fn whole(
-        &mut self,
-        decision: &Decision,
-        content: &[u8],
-        text: Option<&str>,
-        at: &[u8],
-    ) -> Outcome {
-        let policy = self.policy;
-        let Some(mut rule) = policy.rule(decision.rule) else {
-            return Outcome::Keep;
-        };
-        let mut index = decision.rule;
-        if let Some(text) = text
-            && policy.may_drop(decision.active)
-        {
-            self.buffers.found.clear();
-            if policy.detectors.scan(text, &mut self.buffers.found)
-                && let Some((other, strict)) =
-                    strictest_whole(policy, decision.active, &self.buffers.found)
-                && strict.action.strictness(strict.part) > rule.action.strictness(rule.part)
-            {
-                (index, rule) = (other, strict);
-            }
-        }
-        self.count(index, rule.action.as_str(), at);
-        if rule.action == Action::Drop {
-            return Outcome::Drop;
-        }
-        let out = &mut self.buffers.text;
-        out.clear();
-        rule.action
-            .put(&rule.name, policy.key.as_ref(), content, out);
-        Outcome::Replace
-    }
-
-    /// Looks into a text and replaces what is found; then cuts it, if a rule says so.
-    fn look(&mut self, decision: &Decision, text: &str, at: &[u8]) -> Outcome {
-        let policy = self.policy;
-        let mut changed = false;
-        if decision.active != 0 {
-            self.buffers.found.clear();
-            if policy.detectors.scan(text, &mut self.buffers.found) {
-                match self.replace_found(decision.active, text, at) {
-                    Outcome::Keep => {}
-                    Outcome::Drop => return Outcome::Drop,
-                    Outcome::Replace => changed = true,
-                }
-            }
-        }
-        let Some(Rule {
-            action: Action::Truncate(chars),
-            ..
-        }) = policy.rule(decision.rule)
-        else {
-            return if changed {
-                Outcome::Replace
-            } else {
-                Outcome::Keep
-            };
-        };
-        let out = &mut self.buffers.text;
-        let mut gone = at;
-        if !changed {
-            let Some(end) = cut(text, *chars) else {
-                return Outcome::Keep;
-            };
-            out.clear();
-            out.push_str(&text[..end]);
-            if std::ptr::eq(at.as_ptr(), text.as_ptr()) {
-                gone = at.get(end..).unwrap_or(at);
-            }
-        } else if let Some(end) = cut(out, *chars) {
-            out.truncate(end);
-        } else {
-            return Outcome::Replace;
-        }
-        self.count_rule(decision.rule, gone);
-        Outcome::Replace
-    }
-
-    /// Writes the text with what was found replaced, or what a rule about the whole text says.
-    fn replace_found(&mut self, active: u64, text: &str, at: &[u8]) -> Outcome {
-        let policy = self.policy;
-        let whole = strictest_whole(policy, active, &self.buffers.found);
-        if let Some((index, rule)) = whole {
-            self.count(index, rule.action.as_str(), at);
-            if rule.action == Action::Drop {
-                return Outcome::Drop;
-            }
-            let out = &mut self.buffers.text;
-            out.clear();
-            rule.action
-                .put(&rule.name, policy.key.as_ref(), text.as_bytes(), out);
-            return Outcome::Replace;
-        }
-        let mut out = std::mem::take(&mut self.buffers.text);
-        out.clear();
-        let mut done = 0;
-        for i in 0..self.buffers.found.len() {
-            let found = self.buffers.found[i];
-            let Some((index, rule)) = policy.about_found(active, found.detector) else {
-                continue;
-            };
-            // The detectors promise order and character boundaries.
-            let (Some(before), Some(part)) = (
-                text.get(done..found.start),
-                text.get(found.start..found.end),
-            ) else {
-                continue;
-            };
-            if rule.action == Action::Keep {
-                continue;
-            }
-            out.push_str(before);
-            rule.action
-                .put(&rule.name, policy.key.as_ref(), part.as_bytes(), &mut out);
-            done = found.end;
-            // Where the text stands in the request as it is, the very part can be shown.
-            let part = if std::ptr::eq(at.as_ptr(), text.as_ptr()) {
-                at.get(found.start..found.end).unwrap_or(at)
-            } else {
-                at
-            };
-            self.count(index, rule.action.as_str(), part);
-        }
-        let changed = done > 0;
-        if changed {
-            out.push_str(&text[done..]);
-        }
-        self.buffers.text = out;
-        if changed {
-            Outcome::Replace
-        } else {
-            Outcome::Keep
-        }
-    }
-
-    /// What becomes of a value that is one thing; numbers are seen as their decimal text.
-    #[inline(never)]
-    pub(super) fn scalar(&mut self, decision: &Decision, value: Scalar<'_>, at: &[u8]) -> Outcome {
-        if decision.kind == Kind::Pass || self.is_clean(decision, &value) {
-            return Outcome::Keep;
-        }
-        match value {
-            Scalar::Text(text) => match std::str::from_utf8(text) {
-                Ok(text) => self.text(decision, text, text.as_bytes()),
-                // Only in a request that was not checked.
-                Err(_) => self.unseen(decision, text),
-            },
-            Scalar::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => self.text(decision, text, bytes),
-                Err(_) => self.unseen(decision, bytes),
-            },
-            Scalar::Int(number) => self.written(decision, format_args!("{number}"), at),
-            Scalar::Double(number) => self.written(decision, format_args!("{number}"), at),
-            // There is nothing to find in these, and nothing to cut.
-            Scalar::Bool(_) | Scalar::Empty if decision.kind == Kind::Look => Outcome::Keep,
-            Scalar::Bool(truth) => self.written(decision, format_args!("{truth}"), at),
-            Scalar::Empty if decision.kind == Kind::Whole => Outcome::Keep,
-            Scalar::Empty => self.text(decision, "", at),
-        }
-    }
-
-    /// Whether a value is only looked into and there is surely nothing to find in it.
-    #[inline]
-    fn is_clean(&self, decision: &Decision, value: &Scalar<'_>) -> bool {
-        let cuts = |rule: &Rule| matches!(rule.action, Action::Truncate(_));
-        if decision.kind != Kind::Look || self.policy.rule(decision.rule).is_some_and(cuts) {
-            return false;
-        }
-        match value {
-            Scalar::Text(text) => !self.policy.detectors.may_find(text),
-            Scalar::Int(number) => !self.policy.detectors.may_find_number(*number),
-            // Bytes may be no text, which has to be known.
-            _ => false,
-        }
-    }
-
-    fn written(
-        &mut self,
-        decision: &Decision,
-        text: std::fmt::Arguments<'_>,
-        at: &[u8],
-    ) -> Outcome {
-        let mut number = std::mem::take(&mut self.buffers.number);
-        number.clear();
-        // Writing to a string does not fail.
-        let _ = number.write_fmt(text);
-        let outcome = self.text(decision, &number, at);
-        self.buffers.number = number;
-        outcome
-    }
-
-    /// Bytes that are no text: they can be dropped, replaced and hashed, but not looked into.
-    fn unseen(&mut self, decision: &Decision, bytes: &[u8]) -> Outcome {
-        match decision.kind {
-            Kind::Pass => Outcome::Keep,
-            Kind::Drop => {
-                self.count_rule(decision.rule, bytes);
-                Outcome::Drop
-            }
-            Kind::Whole => self.whole(decision, bytes, None, bytes),
-            Kind::Look if self.policy.binary == Unseen::Keep => Outcome::Keep,
-            Kind::Look => {
-                self.count_rule(self.policy.implicit.binary, bytes);
-                Outcome::Drop
-            }
-        }
-    }
-}
-
-/// Of the rules that speak of all of a value in which they find something, the strictest.
-fn strictest_whole<'p>(
-    policy: &'p Policy,
-    active: u64,
-    found: &[Found],
-) -> Option<(u16, &'p Rule)> {
-    if !policy.may_drop(active) {
-        return None;
-    }
-    found
-        .iter()
-        .filter_map(|found| policy.about_found(active, found.detector))
-        .filter(|(_, rule)| rule.is_whole() && rule.action != Action::Keep)
-        // The first of those that are alike.
-        .rev()
-        .max_by_key(|(_, rule)| rule.action.strictness(rule.part))
 }

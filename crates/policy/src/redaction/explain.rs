@@ -150,7 +150,10 @@ impl<'a> Teller<'a> {
 }
 
 impl Editor for Explainer<'_> {
-    const ASKS_ABOUT_NUMBERS: bool = <Engine<'_, Recorder<'_>> as Editor>::ASKS_ABOUT_NUMBERS;
+    /// At sight nothing is said, so that each attribute is shown.
+    fn asks_about(&self, message: &'static Message) -> u32 {
+        self.engine.asks_about(message)
+    }
 
     fn message(&mut self, place: Place, body: &[u8]) -> Visit<'_> {
         self.engine.message(place, body)
@@ -158,10 +161,6 @@ impl Editor for Explainer<'_> {
 
     fn leave(&mut self, place: Place, end: &mut End<'_>) {
         self.engine.leave(place, end);
-    }
-
-    fn keeps(&mut self, owner: &'static Message, pair: &[u8]) -> bool {
-        self.engine.keeps(owner, pair)
     }
 
     fn attribute(&mut self, place: Place, attribute: KeyValue<'_>) -> AttributeChange<'_> {

@@ -10,8 +10,9 @@ use std::fmt::Write;
 use ident::Signal;
 
 use super::decide::{Decision, Kind};
-use super::engine::{Engine, LEVELS, Level, Observer, Outcome};
+use super::engine::{Engine, LEVELS, Level, Observer};
 use super::json_text::{NotJson, Text, quote, unescape};
+use super::outcome::Outcome;
 use super::place::{Context, Place};
 
 /// Whether a text may be a JSON object or array.
@@ -297,8 +298,7 @@ impl<O: Observer> Engine<'_, O> {
 
     fn json_word(&mut self, decision: &Decision, word: &str) -> Outcome {
         let literal = matches!(word, "true" | "false" | "null");
-        if decision.kind == Kind::Pass || literal && (decision.kind == Kind::Look || word == "null")
-        {
+        if decision.kind == Kind::Pass || literal && (decision.kind.looks() || word == "null") {
             return Outcome::Keep;
         }
         // `4.111e15` is a card number too.

@@ -31,6 +31,8 @@ pub enum FindingKind {
     TooBroad,
     /// A key of the semantic conventions that commonly carries personal data passes unseen.
     PersonalData,
+    /// A rule that keeps or truncates what a later rule would have looked into.
+    Undetected,
 }
 
 impl FindingKind {
@@ -40,6 +42,7 @@ impl FindingKind {
             FindingKind::Unreachable => "unreachable",
             FindingKind::TooBroad => "too_broad",
             FindingKind::PersonalData => "personal_data",
+            FindingKind::Undetected => "undetected",
         }
     }
 }
@@ -76,7 +79,53 @@ pub fn lint(policy: &Policy) -> Vec<Finding> {
     unreachable(policy, &mut findings);
     too_broad(policy, &mut findings);
     personal_data(policy, &mut findings);
+    undetected(policy, &mut findings);
     findings
+}
+
+/// A rule that decides ends the asking, so detecting rules after it see nothing of its values.
+fn undetected(policy: &Policy, findings: &mut Vec<Finding>) {
+    for (index, rule) in policy.written() {
+        let shows = matches!(rule.action, Action::Keep | Action::Truncate(_));
+        if !shows || rule.detect_bit.is_some() {
+            continue;
+        }
+        let later = policy.written().filter(|(other, _)| *other > index);
+        let blinded = later.map(|(_, other)| other).find(|other| {
+            // To decide before what it extends is what a policy is for.
+            (other.layer, other.source) == (rule.layer, rule.source)
+                && other.detect_bit.is_some()
+                && other.action != Action::Keep
+                && (share_keys(rule, other) || share_fields(rule, other))
+        });
+        if let Some(blinded) = blinded {
+            findings.push(Finding {
+                kind: FindingKind::Undetected,
+                subject: rule.name.to_string(),
+                message: format!(
+                    "what it {}s is not looked into by `{}`, which comes later",
+                    rule.action.as_str(),
+                    blinded.name
+                ),
+                hint: "put the rule with `detect:` first: it stays in effect for what comes after",
+            });
+        }
+    }
+}
+
+fn share_keys(rule: &Rule, other: &Rule) -> bool {
+    let meet = |a: &Pattern, b: &Pattern| a.covers(b) || b.covers(a);
+    rule.contexts & other.contexts != 0
+        && !rule.keys.is_empty()
+        && (other.keys.is_empty()
+            || rule
+                .keys
+                .iter()
+                .any(|key| other.keys.iter().any(|own| meet(key, own))))
+}
+
+fn share_fields(rule: &Rule, other: &Rule) -> bool {
+    rule.signals & other.signals != 0 && rule.fields.iter().any(|f| other.fields.contains(f))
 }
 
 fn unreachable(policy: &Policy, findings: &mut Vec<Finding>) {

@@ -2,22 +2,38 @@
 //!
 //! Senders repeat the same keys in the same order, and many values too. So each entry remembers
 //! its key, the decision about it, the last value in which nothing was found, and which entry came
-//! next; the usual lookup is one comparison with the entry that is expected. The table has a fixed
-//! size and holds nothing of a value in which a detector found something (BOUNDED).
+//! next. Entries stand in the order in which their keys were first seen, so that the next one is
+//! mostly the neighbour, and looking at it need not wait for the one before: the usual lookup is
+//! one comparison with the entry that is expected. The table has a fixed size, the oldest entry
+//! makes room, and it holds nothing of a value in which a detector found something that a rule
+//! does not keep (BOUNDED).
+
+use otlp::wire::{Fields, Raw};
 
 use super::decide::{Decision, Kind};
+use super::value::is_usual_scalar;
 
 /// Entries; a power of two.
-const ENTRIES: usize = 256;
+const ENTRIES: usize = 512;
+/// Places in the index by hash; a power of two.
+const PLACES: usize = 4 * ENTRIES;
 /// How many places an entry may stand at from where its hash says.
 const WAYS: usize = 4;
 /// The most bytes of a pair that are remembered.
-const BYTES: usize = 184;
+const BYTES: usize = 224;
 /// The most bytes of a key that are remembered: its length is one byte in a pair.
 const MAX_KEY: usize = 120;
 
 /// No pair is as long as this and remembered; one can be empty.
 const NO_PAIR: u16 = u16::MAX;
+
+/// No entry.
+pub(super) const NOWHERE: u16 = u16::MAX;
+
+/// A value that is never the same as the last is not worth being remembered each time: after as
+/// many misses, only every so many.
+const MISSES: u8 = 8;
+const EVERY: u8 = 16;
 
 /// Which keys are the same: of one policy, in one context, nested alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +65,12 @@ struct Entry {
     key_len: u16,
     /// How many of the bytes are a pair in which nothing was found; [`NO_PAIR`] for none.
     pair_len: u16,
+    /// The entry that came after this one.
     next: u16,
     /// Whether something was found in the key itself.
     key_dirty: bool,
+    /// How often another value came than the one remembered.
+    misses: u8,
     bytes: [u8; BYTES],
 }
 
@@ -60,21 +79,14 @@ const _: () = assert!(size_of::<Entry>() == 256);
 /// The table.
 pub(super) struct Memo {
     entries: Box<[Entry]>,
+    /// Where entries stand, by the hash of tag and key. A place may name an entry that has made
+    /// room for another.
+    index: Box<[u16]>,
     /// The entry that was used last, and the one expected next.
     last: u16,
     next: u16,
-    victim: usize,
-}
-
-/// How a pair compares with the entry that is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
-    /// It is another one.
-    Other,
-    /// All of it is the same as a pair in which nothing was found.
-    Clean,
-    /// It has the key of the entry at `at`, and the key's field ends at `end`.
-    Key { at: u16, end: usize, kind: Kind },
+    /// Where the next new entry goes.
+    fill: u16,
 }
 
 /// What is known about a key.
@@ -95,70 +107,126 @@ impl Memo {
             pair_len: NO_PAIR,
             next: 0,
             key_dirty: false,
+            misses: 0,
             bytes: [0; BYTES],
         };
         Memo {
             entries: vec![entry; ENTRIES].into(),
+            index: vec![NOWHERE; PLACES].into(),
             last: 0,
             next: 0,
-            victim: 0,
+            fill: 0,
         }
     }
 
-    /// Looks at the entry that is expected next, and goes on to it if `pair` has its key.
+    /// How many bytes of `rest` are attributes, each with the tag `field`, that are as expected and
+    /// stay: nothing was found in the same pair, or nothing is done to values of its key. If the
+    /// one behind them has the expected key too, its entry is given; [`NOWHERE`] if not. (Two
+    /// numbers: a larger answer would go through memory.)
     #[inline(always)]
-    pub(super) fn expect(&mut self, tag: Tag, pair: &[u8]) -> Expected {
-        let at = self.next;
-        let Some(entry) = self.entries.get(usize::from(at)) else {
-            return Expected::Other;
-        };
-        if entry.tag != tag {
-            return Expected::Other;
-        }
-        let key = usize::from(entry.key_len);
-        let clean = usize::from(entry.pair_len);
-        let expected = if clean == pair.len() && starts_same(&entry.bytes, pair, clean) {
-            Expected::Clean
-        } else if starts_same(&entry.bytes, pair, key) {
-            Expected::Key {
-                at,
-                end: key,
-                kind: entry.decision.kind,
+    pub(super) fn kept(&mut self, tag: Tag, field: u8, rest: &[u8]) -> (usize, u16) {
+        let mut behind = rest;
+        let mut at = self.next;
+        let expected = loop {
+            let Some((pair, after)) = short_pair(field, behind) else {
+                break match behind.first() {
+                    Some(first) if *first == field => self.expected(at, tag, field, behind),
+                    _ => NOWHERE,
+                };
+            };
+            let Some(entry) = self.entries.get(usize::from(at)) else {
+                break NOWHERE;
+            };
+            if entry.tag != tag {
+                break NOWHERE;
             }
-        } else {
-            return Expected::Other;
+            let end = usize::from(entry.key_len);
+            let clean = usize::from(entry.pair_len) == pair.len()
+                && starts_same(&entry.bytes, pair, pair.len());
+            if !clean {
+                if !starts_same(&entry.bytes, pair, end) {
+                    break NOWHERE;
+                }
+                if entry.decision.kind != Kind::Pass || !is_usual_scalar(pair, end) {
+                    break at;
+                }
+            }
+            self.last = at;
+            let neighbour = at.wrapping_add(1);
+            at = if entry.next == neighbour {
+                neighbour
+            } else {
+                elsewhere(entry.next)
+            };
+            behind = after;
         };
-        self.last = at;
-        self.next = entry.next;
-        expected
+        self.next = at;
+        if expected != NOWHERE {
+            self.pass_over(expected);
+        }
+        (rest.len() - behind.len(), expected)
     }
 
-    /// What an entry knows.
-    pub(super) fn known(&self, at: u16) -> Known {
-        match self.entries.get(usize::from(at)) {
-            Some(entry) => Known {
-                decision: entry.decision,
-                key_dirty: entry.key_dirty,
-                at: Some(at),
-            },
-            // There is no such entry, and no way to an index of one.
-            None => Known {
-                decision: Decision::PASS,
-                key_dirty: false,
-                at: None,
-            },
+    /// Goes on behind this entry.
+    #[inline(always)]
+    fn pass_over(&mut self, at: u16) {
+        if let Some(entry) = self.entries.get(usize::from(at)) {
+            self.last = at;
+            self.next = entry.next;
         }
+    }
+
+    /// The entry at a place, if it has the key of the attribute at the beginning of `rest`, of any
+    /// length.
+    #[inline(never)]
+    fn expected(&self, at: u16, tag: Tag, field: u8, rest: &[u8]) -> u16 {
+        let read = Fields::new(rest)
+            .next()
+            .map(|read| (read.number, read.value));
+        match (read, self.entries.get(usize::from(at))) {
+            (Some((number, Raw::Bytes(pair))), Some(entry))
+                if number == u32::from(field >> 3)
+                    && entry.tag == tag
+                    && starts_same(&entry.bytes, pair, usize::from(entry.key_len)) =>
+            {
+                at
+            }
+            _ => NOWHERE,
+        }
+    }
+
+    /// The least that is needed of an entry: what there is to do by which rule, where the key ends
+    /// in a pair, and whether something was found in it.
+    #[inline(always)]
+    pub(super) fn brief(&self, at: u16) -> Option<(Kind, u16, usize, bool)> {
+        let entry = self.entries.get(usize::from(at))?;
+        let Decision { kind, rule, .. } = entry.decision;
+        Some((kind, rule, usize::from(entry.key_len), entry.key_dirty))
+    }
+
+    /// What an entry knows, and where its key ends in a pair.
+    #[inline(always)]
+    pub(super) fn known(&self, at: u16) -> Option<(Known, usize)> {
+        let entry = self.entries.get(usize::from(at))?;
+        let known = Known {
+            decision: entry.decision,
+            key_dirty: entry.key_dirty,
+            at: Some(at),
+        };
+        Some((known, usize::from(entry.key_len)))
     }
 
     /// What is known about a key, given as in [`Entry::key_len`].
     pub(super) fn find(&mut self, tag: Tag, key: &[u8]) -> Option<Known> {
-        let start = slot(tag, key);
+        let start = place(tag, key);
         for way in 0..WAYS {
-            let at = (start + way) & (ENTRIES - 1);
-            let entry = self.entries.get(at)?;
+            let at = *self.index.get((start + way) & (PLACES - 1))?;
+            let Some(entry) = self.entries.get(usize::from(at)) else {
+                continue;
+            };
             if entry.tag == tag && entry.bytes.get(..usize::from(entry.key_len))? == key {
-                self.follow(at as u16);
-                return Some(self.known(at as u16));
+                self.follow(at);
+                return self.known(at).map(|(known, _)| known);
             }
         }
         None
@@ -181,13 +249,9 @@ impl Memo {
         if key.is_empty() || key.len() > MAX_KEY {
             return;
         }
-        let start = slot(tag, key);
-        let free = (0..WAYS)
-            .map(|way| (start + way) & (ENTRIES - 1))
-            .find(|at| self.entries.get(*at).is_some_and(|e| e.tag == Tag::NONE));
-        self.victim = self.victim.wrapping_add(1);
-        let at = free.unwrap_or((start + self.victim % WAYS) & (ENTRIES - 1));
-        let Some(entry) = self.entries.get_mut(at) else {
+        let at = self.fill;
+        self.fill = (at + 1) & (ENTRIES - 1) as u16;
+        let Some(entry) = self.entries.get_mut(usize::from(at)) else {
             return;
         };
         entry.tag = tag;
@@ -195,25 +259,60 @@ impl Memo {
         entry.key_dirty = known.key_dirty;
         entry.key_len = key.len() as u16;
         entry.pair_len = NO_PAIR;
+        entry.next = at + 1;
+        entry.misses = 0;
         entry.bytes[..key.len()].copy_from_slice(key);
-        known.at = Some(at as u16);
-        self.follow(at as u16);
+        known.at = Some(at);
+        self.follow(at);
+        // A place that is free or named this entry before; else one whose entry is then found by
+        // being expected alone.
+        let start = place(tag, key);
+        let mut places = (0..WAYS).map(|way| (start + way) & (PLACES - 1));
+        let free = places.find(|place| {
+            let named = self.index.get(*place).copied().unwrap_or(NOWHERE);
+            named == NOWHERE || named == at
+        });
+        let place = free.unwrap_or((start + usize::from(at) % WAYS) & (PLACES - 1));
+        if let Some(place) = self.index.get_mut(place) {
+            *place = at;
+        }
     }
 
     /// Remembers that nothing was found in a pair that has the key of this entry.
     #[inline]
-    pub(super) fn clean(&mut self, at: Option<u16>, pair: &[u8]) {
-        if let Some(at) = at
-            && let Some(entry) = self.entries.get_mut(usize::from(at))
-            && let Some(bytes) = entry.bytes.get_mut(..pair.len())
-        {
-            bytes.copy_from_slice(pair);
-            entry.pair_len = pair.len() as u16;
+    pub(super) fn clean(&mut self, at: u16, pair: &[u8]) {
+        if let Some(entry) = self.entries.get_mut(usize::from(at)) {
+            entry.misses = entry.misses.wrapping_add(1);
+            if (entry.misses < MISSES || entry.misses.is_multiple_of(EVERY))
+                && let Some(bytes) = entry.bytes.get_mut(..pair.len())
+            {
+                bytes.copy_from_slice(pair);
+                entry.pair_len = pair.len() as u16;
+            }
         }
     }
 }
 
-fn slot(tag: Tag, key: &[u8]) -> usize {
+/// The body of a field at the beginning, if it has this tag and fewer than 128 bytes.
+#[inline(always)]
+fn short_pair(field: u8, rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    match rest {
+        [tag, len, behind @ ..] if *tag == field && *len < 0x80 => {
+            behind.split_at_checked(usize::from(*len))
+        }
+        _ => None,
+    }
+}
+
+/// The next entry where it is not the neighbour. A call, so that the processor guesses that there
+/// is none and does not wait to know.
+#[cold]
+#[inline(never)]
+fn elsewhere(next: u16) -> u16 {
+    next
+}
+
+fn place(tag: Tag, key: &[u8]) -> usize {
     const K: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = tag.0 ^ (key.len() as u64) << 48;
     let (words, rest) = key.as_chunks::<8>();
@@ -223,7 +322,7 @@ fn slot(tag: Tag, key: &[u8]) -> usize {
     for byte in rest {
         hash = (hash.rotate_left(9) ^ u64::from(*byte)).wrapping_mul(K);
     }
-    (hash >> 48) as usize & (ENTRIES - 1)
+    (hash >> 48) as usize & (PLACES - 1)
 }
 
 /// Whether two slices begin with the same `len` bytes.
@@ -244,14 +343,14 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
         16..=32 => ends::<16>(a, b),
         8..16 => ends::<8>(a, b),
-        33..=64 => {
-            let ((a, a_end), (b, b_end)) = (a.split_at(32), b.split_at(32));
-            let whole = |s: &[u8]| s.first_chunk::<32>().copied();
-            if whole(a) != whole(b) {
-                return false;
+        33..=64 => ends::<32>(a, b),
+        65..=128 => match (a.split_at_checked(64), b.split_at_checked(64)) {
+            (Some((a_begin, _)), Some((b_begin, _))) => {
+                let (a_end, b_end) = (&a[a.len() - 64..], &b[b.len() - 64..]);
+                ends::<32>(a_begin, b_begin) && ends::<32>(a_end, b_end)
             }
-            a_end == b_end
-        }
+            _ => false,
+        },
         _ => a == b,
     }
 }
@@ -322,7 +421,7 @@ mod tests {
 
     #[test]
     fn same_is_equality_at_every_length() {
-        for len in 0..100 {
+        for len in 0..150 {
             let a = vec![7; len];
             let mut b = a.clone();
             assert!(same(&a, &b));
@@ -375,24 +474,23 @@ mod tests {
                 at: None,
             };
             memo.put(tag, &pair[..3], &mut known);
-            memo.clean(known.at, pair);
+            memo.clean(rule as u16, pair);
         }
+        let field = |pair: &[u8]| [&[0x4a, pair.len() as u8], pair].concat();
+        let first = field(pairs[0]).len();
+        let fields: Vec<u8> = pairs.iter().flat_map(|pair| field(pair)).collect();
         assert!(memo.find(tag, &pairs[0][..3]).is_some());
-        for pair in [1, 2] {
-            assert_eq!(memo.expect(tag, pairs[pair]), Expected::Clean);
+        let (kept, behind) = memo.kept(tag, 0x4a, &fields[first..]);
+        assert_eq!((kept, behind), (2 * first, NOWHERE));
+        assert!(memo.find(tag, &pairs[0][..3]).is_some());
+        let other_value = field(b"\x0a\x01b\x12\x02\x10\x01");
+        let (kept, behind) = memo.kept(tag, 0x4a, &other_value);
+        let (known, end) = memo.known(behind).expect("the entry of `b`");
+        assert_eq!((kept, end), (0, 3));
+        assert_eq!((known.decision.kind, known.decision.rule), (Kind::Drop, 1));
+        for unexpected in [&b"\x0a\x01x\x12\x00"[..], b""] {
+            let (kept, behind) = memo.kept(tag, 0x4a, &field(unexpected));
+            assert_eq!((kept, behind), (0, NOWHERE), "an empty pair is not kept");
         }
-        assert!(memo.find(tag, &pairs[0][..3]).is_some());
-        let other_value = memo.expect(tag, b"\x0a\x01b\x12\x02\x10\x01");
-        let Expected::Key { at, end, kind } = other_value else {
-            panic!("{other_value:?}");
-        };
-        assert_eq!((end, kind), (3, Kind::Drop));
-        assert_eq!(memo.known(at).decision.rule, 1);
-        assert_eq!(memo.expect(tag, b"\x0a\x01x\x12\x00"), Expected::Other);
-        assert_eq!(
-            memo.expect(tag, b""),
-            Expected::Other,
-            "an empty pair is not clean"
-        );
     }
 }

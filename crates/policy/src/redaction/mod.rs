@@ -28,6 +28,7 @@ mod lint;
 mod load;
 mod locate;
 mod memo;
+mod outcome;
 mod overlay;
 mod pairs;
 mod pattern;

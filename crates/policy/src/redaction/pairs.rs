@@ -4,8 +4,9 @@ use otlp::edit::{AttributeChange, NewValue, Place as At};
 use otlp::schema::MessageId;
 
 use super::decide::{Decision, Kind};
-use super::engine::{Engine, Level, Observer, Outcome};
+use super::engine::{Engine, Level, Observer};
 use super::memo::{Known, Tag};
+use super::outcome::Outcome;
 use super::place::{Context, Place};
 use super::value::{Keys, Scalar, keys, leading_key, only_value, scalar};
 
@@ -63,8 +64,10 @@ impl<O: Observer> Engine<'_, O> {
         }
         match self.scalar(&known.decision, one, value) {
             Outcome::Keep => {
-                if depth == 0 {
-                    self.buffers.memo.clean(known.at, pair);
+                if let Some(at) = known.at
+                    && depth == 0
+                {
+                    self.buffers.memo.clean(at, pair);
                 }
                 AttributeChange::Keep
             }

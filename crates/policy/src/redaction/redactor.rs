@@ -7,7 +7,7 @@ use otlp::schema::MESSAGES;
 
 use super::counts::Counts;
 use super::engine::{Buffers, Engine, Observer, Unobserved};
-use super::memo::{Expected, Tag};
+use super::memo::{NOWHERE, Tag};
 use super::place::{Context, Place};
 use super::policy::Policy;
 
@@ -73,7 +73,7 @@ impl Redactor {
             counts,
             observer,
             tags: tags(policy, signal),
-            expected: Expected::Other,
+            expected: NOWHERE,
             changes: 0,
         }
     }

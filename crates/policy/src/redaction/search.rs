@@ -7,7 +7,7 @@
 use ident::Signal;
 use otlp::CheckError;
 use otlp::edit::{BytesChange, Editor, NumberChange, Place, Text, TextChange, UnknownChange, edit};
-use otlp::schema::{Message, MessageId};
+use otlp::schema::{Kind, Message, MessageId};
 use otlp::wire;
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -149,7 +149,12 @@ impl Search<'_> {
 }
 
 impl Editor for Search<'_> {
-    const ASKS_ABOUT_NUMBERS: bool = false;
+    fn asks_about(&self, message: &'static Message) -> u32 {
+        let strings = message.fields.iter();
+        strings
+            .filter(|field| matches!(field.kind, Kind::String))
+            .fold(0, |asked, field| asked | 1 << field.number)
+    }
 
     fn value(&mut self, _: Place, body: &[u8]) -> otlp::edit::ValueChange<'_> {
         self.around = range_of(self.request, body);

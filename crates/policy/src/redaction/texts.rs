@@ -26,17 +26,25 @@ pub(super) enum TextSay {
 #[derive(Clone, Debug)]
 pub(super) struct Texts {
     says: Box<[[[TextSay; NUMBERS]; MESSAGES_LEN]; 3]>,
+    /// A bit for the number of each string that does not surely stay.
+    asked: Box<[[u32; MESSAGES_LEN]; 3]>,
+    /// A bit for the number of each field that is a message.
+    messages: Box<[u32; MESSAGES_LEN]>,
 }
 
 impl Texts {
     pub(super) fn new(fields: &[[Decision; TextField::COUNT]; 3]) -> Self {
         let mut says = Box::new([[[TextSay::Unnamed; NUMBERS]; MESSAGES_LEN]; 3]);
-        for (says, decisions) in says.iter_mut().zip(fields) {
+        let mut asked = Box::new([[0; MESSAGES_LEN]; 3]);
+        for ((says, asked), decisions) in says.iter_mut().zip(asked.iter_mut()).zip(fields) {
             for message in MESSAGES {
                 for field in message.fields {
                     if !matches!(field.kind, FieldKind::String) {
                         continue;
                     }
+                    // Those that have no name too.
+                    let bit = 1u32.checked_shl(field.number).unwrap_or_default();
+                    asked[message.id as usize] |= bit;
                     let Some(name) = TextField::of(message.id, field.number) else {
                         continue;
                     };
@@ -51,6 +59,7 @@ impl Texts {
                         .and_then(|says| says.get_mut(field.number as usize))
                     {
                         *say = if passes {
+                            asked[message.id as usize] &= !bit;
                             TextSay::Keep
                         } else {
                             TextSay::Ask(name)
@@ -59,7 +68,35 @@ impl Texts {
                 }
             }
         }
-        Texts { says }
+        let mut messages = Box::new([0; MESSAGES_LEN]);
+        for message in MESSAGES {
+            for field in message.fields {
+                if matches!(field.kind, FieldKind::Message(_)) {
+                    let bit = 1u32.checked_shl(field.number).unwrap_or_default();
+                    messages[message.id as usize] |= bit;
+                }
+            }
+        }
+        Texts {
+            says,
+            asked,
+            messages,
+        }
+    }
+
+    /// The fields of a message that are messages: a bit for the number of each.
+    pub(super) fn messages(&self, message: MessageId) -> u32 {
+        let asked = self.messages.get(message as usize);
+        asked.copied().unwrap_or(u32::MAX)
+    }
+
+    /// The strings of a message that are asked about: a bit for the number of each.
+    #[inline(always)]
+    pub(super) fn asked(&self, signal: Signal, message: MessageId) -> u32 {
+        self.asked[signal_index(signal)]
+            .get(message as usize)
+            .copied()
+            .unwrap_or(u32::MAX)
     }
 
     #[inline(always)]

@@ -66,19 +66,33 @@ pub(super) fn keys(pair: &[u8]) -> Keys<'_> {
     Keys::One(found.unwrap_or_default())
 }
 
+/// The text, if what comes after the key of a pair is that in fewer than 128 bytes and nothing
+/// else: the usual case at a glance.
+#[inline(always)]
+pub(super) fn usual_text(pair: &[u8], key_end: usize) -> Option<&[u8]> {
+    let (head, text) = pair.get(key_end..)?.split_first_chunk::<4>()?;
+    let len = text.len() as u32;
+    let usual = u32::from_le_bytes([0x12, 2, 0x0a, 0]) + (len << 8) + (len << 24);
+    (u32::from_le_bytes(*head) == usual && len < 0x7e).then_some(text)
+}
+
 /// Whether what comes after the key of a pair is one value and nothing else, a text or a whole
 /// number in fewer than 128 bytes: the usual cases at a glance.
 #[inline(always)]
 pub(super) fn is_usual_scalar(pair: &[u8], key_end: usize) -> bool {
-    let Some([0x12, value_len, value @ ..]) = pair.get(key_end..) else {
+    if usual_text(pair, key_end).is_some() {
+        return true;
+    }
+    let Some([0x12, len, value @ ..]) = pair.get(key_end..) else {
         return false;
     };
-    if *value_len >= 0x80 || usize::from(*value_len) != value.len() {
-        return false;
-    }
     match value {
-        [0x0a, text_len, text @ ..] => usize::from(*text_len) == text.len(),
-        [0x18, digits @ .., last] => *last < 0x80 && digits.iter().all(|byte| *byte >= 0x80),
+        [0x18, digits @ .., last] => {
+            usize::from(*len) == value.len()
+                && value.len() < 0x80
+                && *last < 0x80
+                && digits.iter().all(|byte| *byte >= 0x80)
+        }
         _ => false,
     }
 }

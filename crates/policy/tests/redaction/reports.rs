@@ -390,6 +390,44 @@ rules:
         "http.request.header.cookie"
     );
     assert!(has(FindingKind::PersonalData, "all"), "url.full");
+    for (rules, blamed) in [
+        (
+            "{ name: r, keys: [note], action: keep }, { name: d, detect: [email], action: mask }",
+            true,
+        ),
+        (
+            "{ name: r, keys: [note], action: truncate, length: 9 }, { name: d, detect: [email], action: mask }",
+            true,
+        ),
+        (
+            "{ name: r, keys: [note], action: keep }, { name: d, keys: ['no*'], detect: [email], action: mask }",
+            true,
+        ),
+        (
+            "{ name: r, fields: [span.name], action: keep }, { name: d, detect: [email], action: mask }",
+            true,
+        ),
+        (
+            "{ name: d, detect: [email], action: mask }, { name: r, keys: [note], action: keep }",
+            false,
+        ),
+        (
+            "{ name: r, keys: [note], action: mask }, { name: d, detect: [email], action: mask }",
+            false,
+        ),
+        (
+            "{ name: r, keys: [note], action: keep }, { name: d, keys: [other], detect: [email], action: mask }",
+            false,
+        ),
+        (
+            "{ name: r, keys: [note], signals: [logs], action: keep }, { name: d, signals: [traces], detect: [email], action: mask }",
+            false,
+        ),
+    ] {
+        let found = findings(&format!("version: 1\nrules: [{rules}]\n"));
+        let found = found.contains(&(FindingKind::Undetected, "r".to_owned()));
+        assert_eq!(found, blamed, "{rules}");
+    }
     let open = findings("version: 1\nrules: [{ name: r, keys: [user.id], action: drop }]\n");
     assert!(open.contains(&(FindingKind::PersonalData, "p.yaml".to_owned())));
 }

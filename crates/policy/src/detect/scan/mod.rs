@@ -74,7 +74,8 @@ pub(super) fn scanner(builtin: Builtin) -> Scanner {
         B::GcpApiKey => (sign::AWS_GOOGLE, 0, tokens::gcp_api_key),
         B::GcpServiceAccount => (sign::KEY_CREDENTIAL, ASSIGNED, assign::gcp_service_account),
         B::AzureKey => (
-            sign::KEY_CREDENTIAL | sign::QUERY | sign::EQUALS,
+            // `BASIC` stands for `sig` too.
+            sign::KEY_CREDENTIAL | sign::BASIC | sign::QUERY | sign::EQUALS,
             ASSIGNED,
             assign::azure_key,
         ),
