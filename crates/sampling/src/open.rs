@@ -172,19 +172,30 @@ impl Sampling {
         let mut stage = self.stage;
         stage.stop = stop;
         let (tell, ended) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Handle::current();
-        let thread = std::thread::Builder::new().name("sampler".to_owned());
-        let spawned = thread.spawn(move || {
-            runtime.block_on(stage.run());
+        let spawned = on_a_thread("sampler", async move {
+            stage.run().await;
             drop(tell);
         });
         match spawned {
-            Ok(_) => {
+            Ok(()) => {
                 let _ = ended.await;
             }
             Err(error) => tracing::error!(%error, "sampling has no thread; traces are not shipped"),
         }
     }
+}
+
+/// Runs on a thread of its own, with timers of its own: a process that ends at once may drop the
+/// others before this thread is done with them.
+pub(crate) fn on_a_thread(
+    name: &str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || runtime.block_on(work)).map(drop)
 }
 
 /// Before anything is observed.

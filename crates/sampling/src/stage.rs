@@ -83,7 +83,11 @@ impl Stage {
         let stop = self.stop.clone();
         let mut faulty = false;
         while !stop.is_cancelled() {
-            while let Ok(command) = self.commands.try_recv() {
+            // While it reads back, what it has not observed yet may be decided already: an
+            // override that came into force now would neither keep it nor look back for it.
+            while !self.reading_back
+                && let Ok(command) = self.commands.try_recv()
+            {
                 self.obey(command);
             }
             match self.turn() {

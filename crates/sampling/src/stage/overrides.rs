@@ -11,6 +11,7 @@ use super::Stage;
 use crate::control::{Command, ControlError, InForce, KeepAll, Progress};
 use crate::decisions::{Unknown, Writer};
 use crate::lookback::{self, Work, holder_of, name_of};
+use crate::open::on_a_thread;
 use crate::store::{Lookback, Stored};
 
 impl Stage {
@@ -180,24 +181,21 @@ impl Stage {
             writer,
         };
         let (stop, turn) = (self.stop.clone(), Arc::clone(&self.one_lookback));
-        let (journal, runtime) = (self.journal.clone(), tokio::runtime::Handle::current());
-        let thread = std::thread::Builder::new().name("lookback".to_owned());
-        let spawned = thread.spawn(move || {
-            runtime.block_on(async {
-                let mut work = work;
-                let _turn = tokio::select! {
-                    turn = turn.acquire() => turn,
-                    () = stop.cancelled() => return,
-                };
-                work.entry.kept_before_spans = 0;
-                match work.run(&stop).await {
-                    Ok(()) if stop.is_cancelled() => {}
-                    Ok(()) => forget(&journal, &name, holder),
-                    Err(error) => {
-                        tracing::error!(id, %error, "a look back ended early; it goes on after a restart");
-                    }
+        let journal = self.journal.clone();
+        let spawned = on_a_thread("lookback", async move {
+            let mut work = work;
+            let _turn = tokio::select! {
+                turn = turn.acquire() => turn,
+                () = stop.cancelled() => return,
+            };
+            work.entry.kept_before_spans = 0;
+            match work.run(&stop).await {
+                Ok(()) if stop.is_cancelled() => {}
+                Ok(()) => forget(&journal, &name, holder),
+                Err(error) => {
+                    tracing::error!(id, %error, "a look back ended early; it goes on after a restart");
                 }
-            });
+            }
         });
         if let Err(error) = spawned {
             tracing::error!(%error, "a look back waits for a restart");
