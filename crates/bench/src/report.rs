@@ -12,30 +12,21 @@ pub fn page(figures: &Figures) -> String {
          Written by `cargo xtask bench`; every figure is of one run on {}.\n\n\
          The load: OTLP/gRPC requests of 500 spans, {:.0} bytes a request, 12 attributes a span, \
          8 in flight on 2 connections, as fast as they are taken. CPU seconds are user and system \
-         of the named process alone, as the kernel counts them. Machines are shared and noisy: \
-         read the ratios.\n\n\
+         of the named process alone, as the kernel counts them. All processes run side by side and \
+         are loaded one after the other, in five rounds; a figure is the median of the rounds, a \
+         ratio the median of the ratios within a round (the least and the most beside it). \
+         Machines are shared and noisy: read the ratios.\n\n\
          | process | CPU s per million spans | × reference | × the same with our windows | spans/s | peak memory |\n\
          |---|---|---|---|---|---|\n",
         measure::machine(),
         figures.request_bytes
     );
-    let cpu = |row: usize| {
-        figures
-            .full
-            .get(row)
-            .map_or(f64::NAN, |r| r.cpu_per_million)
-    };
-    let (reference, with_windows) = (cpu(0), cpu(1));
     for row in &figures.full {
+        let [times, least, most] = row.times_reference;
         let _ = writeln!(
             page,
-            "| {} | {:.3} | {:.2} | {:.2} | {:.0} | {:.0} MB |",
-            row.name,
-            row.cpu_per_million,
-            row.cpu_per_million / reference,
-            row.cpu_per_million / with_windows,
-            row.spans_per_second,
-            row.peak_mb
+            "| {} | {:.3} | {times:.2} ({least:.2} to {most:.2}) | {:.2} | {:.0} | {:.0} MB |",
+            row.name, row.cpu_per_million, row.times_windows, row.spans_per_second, row.peak_mb
         );
     }
     let _ = write!(

@@ -17,17 +17,25 @@ use crate::measure;
 use crate::neighbours::{self, Neighbours};
 use crate::wire::{self, Compared};
 
-/// Requests of a run at full load: two million spans.
-const REQUESTS: u64 = 4000;
+/// Requests of a round at full load: one and a half million spans.
+const REQUESTS: u64 = 3000;
+/// How often each process is measured.
+const ROUNDS: usize = 5;
 /// Requests before, not measured.
 const WARM_UP: u64 = 300;
 
+const WITH_WINDOWS: &str = "the same with the gateway's flow-control windows";
+const COLLECTOR: &str = "upstream Collector: OTLP in, batch, OTLP out, no queue on disk";
 const REFERENCE: &str = "reference: bare hyper HTTP/2 server as it comes, reads and answers";
 
-/// One process under full load.
+/// One process under full load; each figure is the median of all rounds.
 pub struct Full {
     pub name: &'static str,
     pub cpu_per_million: f64,
+    /// × the reference of the same round: median, least, most.
+    pub times_reference: [f64; 3],
+    /// × the same with our windows, of the same round.
+    pub times_windows: f64,
     pub spans_per_second: f64,
     pub peak_mb: f64,
 }
@@ -49,30 +57,43 @@ pub struct Figures {
 
 /// Runs everything; `collector` is built but found by the test support itself.
 pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
-    let mut full = Vec::new();
-    let mut request_bytes = 0.0;
-    // The references twice, around the others: the second runs show the machine's drift.
-    let mut reference = |name, windows: &[&str]| {
-        eprintln!("measuring: {name}");
-        let server = Server::start(windows);
-        let (row, outcome) = loaded(name, server.child.id(), &server.addr, None);
-        request_bytes = outcome.bytes as f64 / REQUESTS as f64;
-        row
-    };
-    full.push(reference(REFERENCE, &["defaults"]));
-    full.push(reference(
-        "the same with the gateway's flow-control windows",
-        &[],
-    ));
-
     let sink = Server::start(&[]);
-    eprintln!("measuring: {PLAIN}");
-    let mut gateway = start(stella, &sink.addr, OPEN);
-    let (row, outcome) = loaded(PLAIN, pid(&gateway), &gateway.at().grpc.to_string(), None);
-    assert_eq!(outcome.refused, 0, "the gateway refused under load");
-    let memory_full_mb = row.peak_mb;
-    let throughput = row.spans_per_second / SPANS as f64;
-    full.push(row);
+    let mut under_load = vec![
+        Loaded::new(REFERENCE, Process::Server(Server::start(&["defaults"]))),
+        Loaded::new(WITH_WINDOWS, Process::Server(Server::start(&[]))),
+        Loaded::new(
+            PLAIN,
+            Process::Stella(Box::new(start(stella, &sink.addr, OPEN))),
+        ),
+    ];
+    let guarded = guarded();
+    for guarded in &guarded {
+        let gateway = start(stella, &sink.addr, &guarded.profile);
+        under_load.push(Loaded {
+            files: guarded.files.clone(),
+            ..Loaded::new(guarded.name, Process::Stella(Box::new(gateway)))
+        });
+    }
+    let collector = Collector::bare(&sink.addr);
+    under_load.push(Loaded::new(
+        COLLECTOR,
+        Process::Collector(Box::new(collector)),
+    ));
+    // One after the other and all again, so that a machine that is slow for a while is so for all.
+    for round in 1..=ROUNDS {
+        for one in &mut under_load {
+            eprintln!("measuring, round {round} of {ROUNDS}: {}", one.name);
+            one.measure();
+        }
+    }
+    let full = rows(&under_load);
+    let plain = under_load.swap_remove(2);
+    drop(under_load);
+    let Process::Stella(mut gateway) = plain.process else {
+        unreachable!("the third is the gateway");
+    };
+    let memory_full_mb = measure::memory_mb(pid(&gateway)).1;
+    let throughput = full[2].spans_per_second / SPANS as f64;
     shipped(&gateway);
 
     eprintln!("measuring: half load");
@@ -94,35 +115,6 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     gateway.kill();
     drop(gateway);
 
-    let sink = Server::start(&[]);
-    for guarded in guarded() {
-        eprintln!("measuring: {}", guarded.name);
-        let gateway = start(stella, &sink.addr, &guarded.profile);
-        let (row, outcome) = loaded(
-            guarded.name,
-            pid(&gateway),
-            &gateway.at().grpc.to_string(),
-            guarded.files.as_ref(),
-        );
-        assert_eq!(outcome.refused, 0, "the gateway refused under load");
-        full.push(row);
-    }
-    drop(sink);
-
-    eprintln!("measuring: the upstream Collector");
-    let sink = Server::start(&[]);
-    let mut collector = Collector::bare(&sink.addr);
-    let (row, _) = loaded(
-        "upstream Collector: OTLP in, batch, OTLP out, no queue on disk",
-        collector.pid(),
-        &collector.grpc().replace("http://", ""),
-        None,
-    );
-    full.push(row);
-    drop(sink);
-    collector.kill();
-    full.push(reference("the reference, again", &["defaults"]));
-    full.push(reference("the same, again", &[]));
     eprintln!("measuring: one tenant beside another that floods");
     let neighbours = neighbours::measure(stella);
     eprintln!("measuring: the wire engine");
@@ -131,7 +123,7 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
     Figures {
         full,
         wire,
-        request_bytes,
+        request_bytes: plain.request_bytes,
         half,
         memory_full_mb,
         outage_seconds,
@@ -140,6 +132,106 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         binary_mb: Path::new(stella).metadata().expect("the binary").len() as f64 / 1e6,
         neighbours,
     }
+}
+
+/// What is under load.
+enum Process {
+    Server(Server),
+    Stella(Box<Stella>),
+    Collector(Box<Collector>),
+}
+
+impl Process {
+    fn pid(&mut self) -> u32 {
+        match self {
+            Process::Server(server) => server.child.id(),
+            Process::Stella(stella) => pid(stella),
+            Process::Collector(collector) => collector.pid(),
+        }
+    }
+
+    fn addr(&self) -> String {
+        match self {
+            Process::Server(server) => server.addr.clone(),
+            Process::Stella(stella) => stella.at().grpc.to_string(),
+            Process::Collector(collector) => collector.grpc().replace("http://", ""),
+        }
+    }
+}
+
+/// A process and what its rounds gave.
+struct Loaded {
+    name: &'static str,
+    process: Process,
+    pid: u32,
+    files: Option<[PathBuf; 3]>,
+    cpu_per_million: Vec<f64>,
+    spans_per_second: Vec<f64>,
+    request_bytes: f64,
+}
+
+impl Loaded {
+    fn new(name: &'static str, mut process: Process) -> Self {
+        Loaded {
+            name,
+            pid: process.pid(),
+            process,
+            files: None,
+            cpu_per_million: Vec::new(),
+            spans_per_second: Vec::new(),
+            request_bytes: 0.0,
+        }
+    }
+
+    /// CPU seconds while the load is sent, what is shipped a little later included.
+    fn measure(&mut self) {
+        let (pid, addr) = (self.pid, self.process.addr());
+        load(&addr, WARM_UP, 0.0, self.files.as_ref());
+        std::thread::sleep(Duration::from_secs(1));
+        let before = measure::cpu_seconds(pid);
+        let outcome = load(&addr, REQUESTS, 0.0, self.files.as_ref());
+        std::thread::sleep(Duration::from_secs(2));
+        let cpu = measure::cpu_seconds(pid) - before;
+        if matches!(self.process, Process::Stella(_)) {
+            assert_eq!(outcome.refused, 0, "the gateway refused under load");
+        }
+        let spans = (outcome.acknowledged * SPANS) as f64;
+        self.cpu_per_million.push(cpu / spans * 1e6);
+        self.spans_per_second.push(spans / outcome.seconds);
+        self.request_bytes = outcome.bytes as f64 / REQUESTS as f64;
+    }
+}
+
+/// The rows of the report; the first is the reference, the second the same with our windows.
+fn rows(all: &[Loaded]) -> Vec<Full> {
+    let over = |row: &Loaded, reference: &Loaded| {
+        let pairs = row.cpu_per_million.iter().zip(&reference.cpu_per_million);
+        sorted(pairs.map(|(row, reference)| row / reference))
+    };
+    all.iter()
+        .map(|row| {
+            let times = over(row, &all[0]);
+            Full {
+                name: row.name,
+                cpu_per_million: median(row.cpu_per_million.iter().copied()),
+                times_reference: [times[times.len() / 2], times[0], times[times.len() - 1]],
+                times_windows: median(over(row, &all[1]).into_iter()),
+                spans_per_second: median(row.spans_per_second.iter().copied()),
+                peak_mb: measure::memory_mb(row.pid).1,
+            }
+        })
+        .collect()
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let values = sorted(values);
+    values[values.len() / 2]
 }
 
 /// Half load alone, for who works on it.
@@ -154,29 +246,6 @@ pub fn half(stella: &str) -> Half {
     half::measure(gateway.folder(), per_second, |requests, per_second| {
         load(&addr, requests, per_second, None)
     })
-}
-
-/// CPU seconds of `pid` while the load is sent, what is shipped a little later included.
-fn loaded(
-    name: &'static str,
-    pid: u32,
-    addr: &str,
-    files: Option<&[PathBuf; 3]>,
-) -> (Full, Outcome) {
-    load(addr, WARM_UP, 0.0, files);
-    std::thread::sleep(Duration::from_secs(1));
-    let before = measure::cpu_seconds(pid);
-    let outcome = load(addr, REQUESTS, 0.0, files);
-    std::thread::sleep(Duration::from_secs(2));
-    let cpu = measure::cpu_seconds(pid) - before;
-    let spans = (outcome.acknowledged * SPANS) as f64;
-    let row = Full {
-        name,
-        cpu_per_million: cpu / spans * 1e6,
-        spans_per_second: spans / outcome.seconds,
-        peak_mb: measure::memory_mb(pid).1,
-    };
-    (row, outcome)
 }
 
 fn load(addr: &str, requests: u64, per_second: f64, files: Option<&[PathBuf; 3]>) -> Outcome {
@@ -260,14 +329,16 @@ pub fn sampled(stella: &str) -> String {
         ] {
             let sink = Server::start(&[]);
             let gateway = start(stella, &sink.addr, &profile);
-            let addr = gateway.at().grpc.to_string();
-            let (row, outcome) = loaded(name, pid(&gateway), &addr, None);
-            assert_eq!(outcome.refused, 0, "the gateway refused under load");
+            let mut under_load = Loaded::new(name, Process::Stella(Box::new(gateway)));
+            under_load.measure();
+            let Process::Stella(gateway) = &under_load.process else {
+                continue;
+            };
             text += &format!(
                 "{name}: {:.3} CPU s per million spans, {:.0} spans/s, {:.0} MB; {:.0} of {:.0} spans sent on\n",
-                row.cpu_per_million,
-                row.spans_per_second,
-                row.peak_mb,
+                under_load.cpu_per_million[0],
+                under_load.spans_per_second[0],
+                measure::memory_mb(under_load.pid).1,
                 gateway.metric("otelcol_exporter_sent_spans"),
                 gateway.metric("otelcol_receiver_accepted_spans"),
             );
