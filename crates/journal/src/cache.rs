@@ -46,3 +46,41 @@ impl Cache {
         self.bytes
     }
 }
+
+/// Blocks that a reader at the head of others has read from disk: those behind it find them here
+/// and neither read nor decompress them again. BOUNDED by bytes and number.
+#[derive(Debug)]
+pub(crate) struct Reread {
+    blocks: VecDeque<Block>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Reread {
+    /// A search looks at each.
+    const MOST: usize = 256;
+
+    pub(crate) fn new(limit: usize) -> Self {
+        Reread {
+            blocks: VecDeque::new(),
+            bytes: 0,
+            limit,
+        }
+    }
+
+    pub(crate) fn push(&mut self, block: Block) {
+        let cost = block.payload.len() + OVERHEAD;
+        while self.bytes + cost > self.limit || self.blocks.len() >= Self::MOST {
+            let Some(old) = self.blocks.pop_front() else {
+                return;
+            };
+            self.bytes -= old.payload.len() + OVERHEAD;
+        }
+        self.bytes += cost;
+        self.blocks.push_back(block);
+    }
+
+    pub(crate) fn get(&self, at: Position) -> Option<Block> {
+        self.blocks.iter().find(|b| b.position == at).cloned()
+    }
+}

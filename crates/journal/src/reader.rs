@@ -95,6 +95,14 @@ impl Reader {
         }
     }
 
+    /// Others follow close behind: what this one reads from disk is kept in memory for them for a
+    /// while, in at most half of [`Options::cache_bytes`](crate::Options::cache_bytes).
+    #[must_use]
+    pub fn leading(mut self) -> Self {
+        self.walk.leads = true;
+        self
+    }
+
     /// The place of the next block to be read.
     pub fn position(&self) -> Position {
         self.walk.position

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::append::Queue;
-use crate::cache::Cache;
+use crate::cache::{Cache, Reread};
 use crate::catalog::Catalog;
 use crate::codec::Codecs;
 use crate::consumer::ConsumerState;
@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     /// Locked before `cache` where both are needed.
     pub catalog: Mutex<Catalog>,
     pub cache: Mutex<Cache>,
+    pub reread: Mutex<Reread>,
     pub consumers: Mutex<BTreeMap<String, Arc<ConsumerState>>>,
     /// Ranges of append times that retention leaves alone.
     pub holds: Mutex<BTreeMap<u64, (u64, u64)>>,
@@ -71,6 +72,7 @@ impl Shared {
         Shared {
             queue: Queue::new(options.pending_bytes),
             cache: Mutex::new(Cache::new(options.cache_bytes)),
+            reread: Mutex::new(Reread::new(options.cache_bytes / 2)),
             published: watch::Sender::new(stats.newest),
             clock: AtomicU64::new(stats.newest_unix_nano),
             committing: AtomicU64::new(NOT_COMMITTING),

@@ -24,6 +24,8 @@ pub(crate) struct Walk {
     filter: Arc<Filter>,
     /// The file of `position`'s segment: it stays readable when retention removes the segment.
     file: Option<Arc<SegmentFile>>,
+    /// Others follow close behind and are left what is read.
+    pub leads: bool,
 }
 
 /// What memory alone can say.
@@ -48,6 +50,7 @@ impl Walk {
             position,
             filter: Arc::new(filter),
             file: None,
+            leads: false,
         }
     }
 
@@ -64,6 +67,7 @@ impl Walk {
     pub(crate) fn step_in_memory(&mut self) -> Step {
         loop {
             let cached = lock(&self.shared.cache).get(self.position);
+            let cached = cached.or_else(|| lock(&self.shared.reread).get(self.position));
             if let Some(block) = cached {
                 self.position = block.next;
                 if self.filter.wants_block(&block) {
@@ -104,6 +108,9 @@ impl Walk {
             })?;
             if let Some(block) = found {
                 self.shared.metrics.cache_misses.inc();
+                if self.leads {
+                    lock(&self.shared.reread).push(block.clone());
+                }
                 return Ok(Some(block));
             }
         }

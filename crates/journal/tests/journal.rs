@@ -5,6 +5,7 @@ mod common;
 
 use common::*;
 use ident::Signal;
+use journal::seam::Env;
 use journal::{AppendError, Filter, OpenError, Options, Position, ReadError, Start};
 
 /// Guarantees: what was appended is read back, in order, from memory and, after a restart, from
@@ -293,6 +294,41 @@ async fn everything_at_once() {
             .get(),
         0
     );
+}
+
+/// Guarantees: who follows close behind a leading reader finds in memory what that one read from
+/// disk; who is far behind reads the disk; both see the same blocks.
+#[tokio::test]
+async fn a_leading_reader_leaves_its_blocks_to_others() {
+    const BLOCKS: usize = 40;
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        cache_bytes: 40_000,
+        ..Options::default()
+    };
+    let (journal, _, meter) = open_env(dir.path(), options, Env::default());
+    for n in 0..BLOCKS as u64 {
+        journal.append(logs(noise(4000, n))).await.unwrap();
+    }
+    let misses = || metric(&meter, "stella_journal_cache_misses_total");
+    let reader = || journal.reader(Start::Oldest, Filter::default());
+    let (mut leading, mut close, mut far) = (reader().leading(), reader(), reader());
+    for _ in 0..BLOCKS {
+        let block = leading.try_next().unwrap().unwrap();
+        let read = misses();
+        let same = close.try_next().unwrap().unwrap();
+        assert_eq!(
+            (same.position, same.payload),
+            (block.position, block.payload)
+        );
+        assert_eq!(misses(), read, "read again");
+    }
+    let read = misses();
+    assert!(read > 20.0, "the cache held all: {read}");
+    for n in 0..BLOCKS as u64 {
+        assert_eq!(far.try_next().unwrap().unwrap().payload, noise(4000, n));
+    }
+    assert!(misses() > read, "nothing is bounded");
 }
 
 const fn is_send<T: Send + 'static>() {}

@@ -168,6 +168,8 @@ impl Work {
             to: to.saturating_add(wait),
         };
         let (mut observe, mut cut) = (at(&self.journal), at(&self.journal));
+        // Shippers follow as soon as they have its decisions.
+        cut.reader = cut.reader.leading();
         let mut selection = Selection::default();
         let pace = sampler.pace();
         // Before a restart it came this far.

@@ -93,7 +93,8 @@ impl Sampling {
             let start = Start::At(writer.until());
             deciding.push(Deciding {
                 signal: *signal,
-                reader: journal.reader(start, Filter::signal(*signal)),
+                // Shippers follow as soon as they have its decisions.
+                reader: journal.reader(start, Filter::signal(*signal)).leading(),
                 next: None,
                 writer,
                 extra: sampler.lag_nanos(*signal) - wait,
