@@ -6,7 +6,7 @@ use otlp::edit::{Edited, edit};
 use otlp::schema::MESSAGES;
 
 use super::counts::Counts;
-use super::engine::{Buffers, Engine, Observer, Unobserved};
+use super::engine::{Buffers, Engine, Observer, Tally, Unobserved};
 use super::memo::{NOWHERE, Tag};
 use super::place::{Context, Place};
 use super::policy::Policy;
@@ -70,11 +70,13 @@ impl Redactor {
             policy,
             signal,
             buffers: &mut self.buffers,
-            counts,
-            observer,
+            tally: Tally {
+                counts,
+                observer,
+                changes: 0,
+            },
             tags: tags(policy, signal),
             expected: NOWHERE,
-            changes: 0,
         }
     }
 }
