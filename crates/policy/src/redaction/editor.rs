@@ -74,12 +74,18 @@ impl<O: Observer> Editor for Engine<'_, O> {
             tally,
             ..
         } = self;
+        let mut looked = Look::Nothing;
+        let is_clean = |text: &[u8]| {
+            looked = policy.detectors.look(text);
+            looked == Look::Nothing
+        };
         let drop = |rule, start, end, pair: &[u8]| {
             tally.count_rule(policy, rule, pair);
             row.drop_field(start, end);
         };
-        let (settled, expected) = buffers.memo.settled(tag, field, rest, drop);
+        let (settled, expected) = buffers.memo.settled(tag, field, rest, is_clean, drop);
         self.expected = expected;
+        self.looked = looked;
         settled
     }
 
@@ -96,7 +102,11 @@ impl<O: Observer> Editor for Engine<'_, O> {
             }
             Kind::Look if !dirty => {
                 if let Some(text) = usual_text(pair, end) {
-                    return match self.policy.detectors.look(text) {
+                    let look = match self.looked {
+                        Look::Nothing => self.policy.detectors.look(text),
+                        look => look,
+                    };
+                    return match look {
                         Look::Nothing => {
                             self.buffers.memo.clean(self.expected, pair);
                             Sight::Keep

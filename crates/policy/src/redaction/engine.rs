@@ -11,7 +11,7 @@ use super::memo::{CleanTexts, Known, Memo, Tag};
 use super::outcome::strictest_whole;
 use super::place::{Context, TextField, signal_index};
 use super::policy::Policy;
-use crate::detect::Found;
+use crate::detect::{Found, Look};
 
 /// The longest key, and the longest dotted path of nested keys, that is looked up. What has a
 /// longer one goes: matching it would cost too much, and no convention has such keys.
@@ -103,6 +103,8 @@ pub(super) struct Engine<'r, O> {
     pub(super) tags: [Tag; MESSAGES.len()],
     /// The memo's entry for the key of the attribute that is looked at, if it was expected.
     pub(super) expected: u16,
+    /// What a first look at its text showed; `Nothing` if there was none yet.
+    pub(super) looked: Look,
 }
 
 /// What was changed.

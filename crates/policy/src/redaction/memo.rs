@@ -11,7 +11,7 @@
 use otlp::wire::{Fields, Raw};
 
 use super::decide::{Decision, Kind};
-use super::value::{is_usual_scalar, is_usual_value};
+use super::value::{is_usual_scalar, is_usual_value, usual_text};
 
 /// Entries; a power of two.
 const ENTRIES: usize = 512;
@@ -121,16 +121,17 @@ impl Memo {
 
     /// How many bytes of `rest` are attributes, each with the tag `field`, that are as expected and
     /// of which it is known what becomes. They stay, where nothing was found in the same pair or
-    /// nothing is done to values of its key; or they go by their key: then `drop` is told the rule,
-    /// where in `rest` the field begins and ends, and the pair. If the one behind them has the
-    /// expected key too, its entry is given; [`NOWHERE`] if not. (Two numbers: a larger answer
-    /// would go through memory.)
+    /// nothing is done to values of its key, or `is_clean` says that there is nothing to find in its
+    /// text; or they go by their key: then `drop` is told the rule, where in `rest` the field begins
+    /// and ends, and the pair. If the one behind them has the expected key too, its entry is given;
+    /// [`NOWHERE`] if not. (Two numbers: a larger answer would go through memory.)
     #[inline(always)]
     pub(super) fn settled(
         &mut self,
         tag: Tag,
         field: u8,
         rest: &[u8],
+        mut is_clean: impl FnMut(&[u8]) -> bool,
         mut drop: impl FnMut(u16, usize, usize, &[u8]),
     ) -> (usize, u16) {
         let mut behind = rest;
@@ -149,6 +150,7 @@ impl Memo {
                 break NOWHERE;
             }
             let end = usize::from(entry.key_len);
+            let next = entry.next;
             let clean = usize::from(entry.pair_len) == pair.len()
                 && starts_same(&entry.bytes, pair, pair.len());
             if !clean {
@@ -163,15 +165,20 @@ impl Memo {
                         rest.len() - after.len(),
                         pair,
                     ),
+                    Kind::Look
+                        if !entry.key_dirty && usual_text(pair, end).is_some_and(&mut is_clean) =>
+                    {
+                        self.clean(at, pair);
+                    }
                     _ => break at,
                 }
             }
             self.last = at;
             let neighbour = at.wrapping_add(1);
-            at = if entry.next == neighbour {
+            at = if next == neighbour {
                 neighbour
             } else {
-                elsewhere(entry.next)
+                elsewhere(next)
             };
             behind = after;
         };

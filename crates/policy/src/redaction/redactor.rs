@@ -10,6 +10,7 @@ use super::engine::{Buffers, Engine, Observer, Tally, Unobserved};
 use super::memo::{NOWHERE, Tag};
 use super::place::{Context, Place};
 use super::policy::Policy;
+use crate::detect::Look;
 
 /// Carries policies out on wire bytes. One for each worker: it holds buffers and remembers what
 /// was decided about keys that came before.
@@ -77,6 +78,7 @@ impl Redactor {
             },
             tags: tags(policy, signal),
             expected: NOWHERE,
+            looked: Look::Nothing,
         }
     }
 }

@@ -61,27 +61,30 @@ fn expects_what_came_after_the_last_time() {
     let first = field(pairs[0]).len();
     let fields: Vec<u8> = pairs.iter().flat_map(|pair| field(pair)).collect();
     assert!(memo.find(tag, &pairs[0][..3]).is_some());
+    let not_asked = |_: &[u8]| panic!("no text is looked into");
     let none_goes = |_, _, _, _: &[u8]| panic!("nothing is to be dropped");
-    let (kept, behind) = memo.settled(tag, 0x4a, &fields[first..], none_goes);
+    let (kept, behind) = memo.settled(tag, 0x4a, &fields[first..], not_asked, none_goes);
     assert_eq!((kept, behind), (2 * first, NOWHERE));
     assert!(memo.find(tag, &pairs[0][..3]).is_some());
     let two_values = field(b"\x0a\x01b\x12\x00\x12\x00");
-    let (kept, behind) = memo.settled(tag, 0x4a, &two_values, none_goes);
+    let (kept, behind) = memo.settled(tag, 0x4a, &two_values, not_asked, none_goes);
     let (known, end) = memo.known(behind).expect("the entry of `b`");
     assert_eq!((kept, end), (0, 3));
     assert_eq!((known.decision.kind, known.decision.rule), (Kind::Drop, 1));
-    assert!(memo.find(tag, &pairs[0][..3]).is_some());
+    for pair in [pairs[0], pairs[1], pairs[2], pairs[0]] {
+        assert!(memo.find(tag, &pair[..3]).is_some());
+    }
     let other_value = field(b"\x0a\x01b\x12\x02\x10\x01");
     let row = [&other_value[..], &field(pairs[2])].concat();
     let mut gone = Vec::new();
-    let (settled, behind) = memo.settled(tag, 0x4a, &row, |rule, start, end, pair| {
+    let (settled, behind) = memo.settled(tag, 0x4a, &row, not_asked, |rule, start, end, pair| {
         gone.push((rule, start, end, pair.to_vec()));
     });
     assert_eq!((settled, behind), (row.len(), NOWHERE));
     let expected = (1, 0, other_value.len(), other_value[2..].to_vec());
     assert_eq!(gone, [expected], "the one with a value not seen clean");
     for unexpected in [&b"\x0a\x01x\x12\x00"[..], b""] {
-        let (kept, behind) = memo.settled(tag, 0x4a, &field(unexpected), none_goes);
+        let (kept, behind) = memo.settled(tag, 0x4a, &field(unexpected), not_asked, none_goes);
         assert_eq!((kept, behind), (0, NOWHERE), "an empty pair is not kept");
     }
 }
