@@ -7,8 +7,8 @@ use common::dynamic::{decode, decode_request, with_unknown_fields};
 use common::{Random, Request, examples};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use otlp::edit::{
-    AttributeChange, BytesChange, Edited, Editor, End, NewValue, NumberChange, Place, Sight, Text,
-    TextChange, UnknownChange, ValueChange, Visit, edit, retain,
+    AttributeChange, BytesChange, Edited, Editor, End, NewValue, NumberChange, Place, Row, Sight,
+    Text, TextChange, UnknownChange, ValueChange, Visit, edit, retain,
 };
 use otlp::schema::{self, Field, Kind, MESSAGES, Message, MessageId};
 use otlp::view::KeyValue;
@@ -640,7 +640,10 @@ fn a_place_names_its_owner() {
 
 /// At first sight keeps, drops or replaces attributes by their key's length, or asks; then it drops
 /// them. It would drop every number and replace every text that it is asked about.
-struct FirstSight;
+struct FirstSight {
+    /// Whether it keeps and drops attributes in a row where it can.
+    settles: bool,
+}
 
 impl Editor for FirstSight {
     /// Of spans their names, and nothing else.
@@ -648,7 +651,37 @@ impl Editor for FirstSight {
         u32::from(message.id == MessageId::Span) << 5
     }
 
+    fn settled(
+        &mut self,
+        _: &'static Message,
+        tag: u8,
+        rest: &[u8],
+        row: &mut Row<'_, '_, '_>,
+    ) -> usize {
+        let mut settled = 0;
+        for field in wire::Fields::new(rest) {
+            let wire::Raw::Bytes(pair) = field.value else {
+                break;
+            };
+            if !self.settles || field.number != u32::from(tag >> 3) {
+                break;
+            }
+            let end = settled + field.bytes.len();
+            match KeyValue::new(pair).key().len() % 4 {
+                1 => {}
+                2 => row.drop_field(settled, end),
+                _ => break,
+            }
+            settled = end;
+        }
+        settled
+    }
+
     fn at_sight(&mut self, _: &'static Message, pair: &[u8]) -> Sight<'_> {
+        if self.settles {
+            let left = KeyValue::new(pair).key().len() % 4;
+            assert!(matches!(left, 0 | 3), "settled in its row");
+        }
         match KeyValue::new(pair).key().len() % 4 {
             0 => Sight::Ask,
             1 => Sight::Keep,
@@ -689,13 +722,16 @@ impl Editor for FirstSight {
 }
 
 proptest! {
-    /// Guarantees: what an editor says of an attribute at first sight happens to it, whatever
-    /// stands around it; fields that are not asked about stay.
+    /// Guarantees: what an editor says of an attribute at first sight, or of several in a row,
+    /// happens to it, whatever stands around it; fields that are not asked about stay.
     #[test]
-    fn first_sight_counts(seed in proptest::collection::vec(any::<u8>(), 0..2000)) {
+    fn first_sight_counts(
+        seed in proptest::collection::vec(any::<u8>(), 0..2000),
+        settles in any::<bool>(),
+    ) {
         for signal in Signal::ALL {
             let mut request = Request::random(signal, &seed);
-            let out = run(signal, &request.encode(), &mut FirstSight);
+            let out = run(signal, &request.encode(), &mut FirstSight { settles });
             let out = out.unwrap_or_else(|| request.encode());
             common::change_attributes(&mut request, |pair| match pair.key.len() % 4 {
                 0 | 2 => false,

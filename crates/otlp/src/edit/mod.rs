@@ -11,7 +11,7 @@
 //!
 //! | field | question |
 //! |---|---|
-//! | `KeyValue` | [`Editor::kept`] and [`Editor::at_sight`] unless it is in a value, [`Editor::attribute`], then its fields |
+//! | `KeyValue` | [`Editor::settled`] and [`Editor::at_sight`] unless it is in a value, [`Editor::attribute`], then its fields |
 //! | `AnyValue` | [`Editor::value`], then its fields |
 //! | another message | [`Editor::message`], then its fields, then [`Editor::leave`] |
 //! | `string` | [`Editor::text`] |
@@ -57,7 +57,7 @@ use crate::check::{self, CheckError};
 use crate::schema::{self, Field, Message};
 use crate::view::KeyValue;
 use crate::{Signal, wire};
-pub use output::End;
+pub use output::{End, Row};
 pub use retain::retain;
 
 /// Where in OTLP a field stands.
@@ -238,12 +238,19 @@ pub trait Editor {
         let _ = (place, end);
     }
 
-    /// How many bytes of `rest` are attributes that surely stay. `rest` begins with an attribute of
-    /// the message, with its `tag`, and goes on to the end of the message. The attribute behind
-    /// them, if there is one, is the next that is asked about.
+    /// How many bytes of `rest` are attributes of which it is known what becomes: they stay, but for
+    /// those that are taken out of the `row`, which begins as `rest` does. `rest` begins with an
+    /// attribute of the message, with its `tag`, and goes on to the end of the message. The
+    /// attribute behind them, if there is one, is the next that is asked about.
     #[inline(always)]
-    fn kept(&mut self, owner: &'static Message, tag: u8, rest: &[u8]) -> usize {
-        let _ = (owner, tag, rest);
+    fn settled(
+        &mut self,
+        owner: &'static Message,
+        tag: u8,
+        rest: &[u8],
+        row: &mut Row<'_, '_, '_>,
+    ) -> usize {
+        let _ = (owner, tag, rest, row);
         0
     }
 

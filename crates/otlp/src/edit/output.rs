@@ -3,7 +3,8 @@
 //! Messages that are open are only noted. With the first change inside them, their beginnings are
 //! copied with the old length in its place; when they close, the new length is put there. So a
 //! message without a change costs nothing, and one with changes costs moving its bytes only if
-//! its length gets shorter or longer as a varint.
+//! its length gets shorter or longer as a varint. What stands between two changes is copied at
+//! once, with the ends and beginnings of messages that are in it.
 
 use super::NewValue;
 use crate::schema::Message;
@@ -15,8 +16,7 @@ struct Open {
     field: usize,
     length: usize,
     body: usize,
-    /// In the output: where its field begins, where its body; known once it is changed.
-    out_field: usize,
+    /// Where its body begins in the output; known once it is changed.
     out_body: usize,
 }
 
@@ -57,7 +57,6 @@ impl<'s, 'o> Output<'s, 'o> {
             field,
             length,
             body,
-            out_field: 0,
             out_body: 0,
         });
     }
@@ -65,23 +64,42 @@ impl<'s, 'o> Output<'s, 'o> {
     /// The innermost message ends at this place of the source.
     #[inline(always)]
     pub(super) fn leave(&mut self, end: usize) {
-        if self.changed == self.open.len() {
-            self.close(end);
+        let is_changed = self.changed == self.open.len();
+        if let Some(open) = self.open.pop()
+            && is_changed
+        {
+            self.close(&open, end);
         }
-        self.open.pop();
     }
 
-    fn close(&mut self, end: usize) {
-        self.copy_to(end);
-        self.changed -= 1;
-        let Some(open) = self.open.last() else {
-            return;
-        };
+    /// Puts the new length of a message where the old one was copied to.
+    #[inline]
+    fn close(&mut self, open: &Open, end: usize) {
+        self.changed = self.open.len();
         let body = open.out_body;
-        let len = self.out.len() - body;
+        // What is not yet copied of it is copied together with what comes behind it.
+        let len = self.out.len() + (end - self.copied) - body;
         let old_width = open.body - open.length;
         let width = varint_len(len as u64);
         let start = body - old_width;
+        match self.out.get_mut(start..body) {
+            Some([one]) if width == 1 => *one = len as u8,
+            Some([low, high]) if width == 2 => {
+                *low = len as u8 | 0x80;
+                *high = (len >> 7) as u8;
+            }
+            _ => self.close_at(start, body, len, end),
+        }
+    }
+
+    /// The same for a length that is longer, or of another width than before.
+    #[inline(never)]
+    fn close_at(&mut self, start: usize, body: usize, len: usize, end: usize) {
+        let old_width = body - start;
+        let width = varint_len(len as u64);
+        if width != old_width {
+            self.copy_to(end);
+        }
         match width.cmp(&old_width) {
             std::cmp::Ordering::Less => {
                 self.out.copy_within(body.., start + width);
@@ -116,19 +134,11 @@ impl<'s, 'o> Output<'s, 'o> {
         self.out
     }
 
-    /// Copies the beginnings of all open messages.
+    /// Notes where the beginnings of all open messages are copied to: they stand in the run that is
+    /// copied next.
     fn change(&mut self) {
-        for i in self.changed..self.open.len() {
-            let Open {
-                field,
-                length,
-                body,
-                ..
-            } = self.open[i];
-            self.copy_to(length);
-            self.open[i].out_field = self.out.len() - (length - field);
-            self.copy_to(body);
-            self.open[i].out_body = self.out.len();
+        for open in self.open.iter_mut().skip(self.changed) {
+            open.out_body = self.out.len() + (open.body - self.copied);
         }
         self.changed = self.open.len();
     }
@@ -140,7 +150,7 @@ impl<'s, 'o> Output<'s, 'o> {
         };
         if self.changed > self.open.len() {
             self.changed = self.open.len();
-            self.out.truncate(open.out_field);
+            self.out.truncate(open.out_body - (open.body - open.field));
             self.copied = end;
         } else {
             self.replace(open.field, end);
@@ -161,6 +171,22 @@ impl<'s, 'o> Output<'s, 'o> {
             self.copy_to(self.source.len());
         }
         self.any_change
+    }
+}
+
+/// Takes attributes out of a row.
+pub struct Row<'w, 's, 'o> {
+    pub(super) output: &'w mut Output<'s, 'o>,
+    /// Where the row begins.
+    pub(super) start: usize,
+}
+
+impl Row<'_, '_, '_> {
+    /// The field from `start` to `end` in the row goes. Fields are to be dropped in their order.
+    #[inline(always)]
+    pub fn drop_field(&mut self, start: usize, end: usize) {
+        debug_assert!(start < end && self.output.copied <= self.start + start);
+        self.output.replace(self.start + start, self.start + end);
     }
 }
 

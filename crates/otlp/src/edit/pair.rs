@@ -15,6 +15,11 @@ pub(super) fn new_value<'s>(
     value: NewValue<'_>,
 ) -> Option<()> {
     if let Some(key) = key_of_usual(pair) {
+        if let NewValue::String(text) = value
+            && short_text(output, pair, key, span, text)
+        {
+            return Some(());
+        }
         let out = output.replace(span.start, span.end);
         put_varint(out, u64::from(span.tag));
         put_varint(out, (key.len() + field_len(value)) as u64);
@@ -27,6 +32,39 @@ pub(super) fn new_value<'s>(
     replace_values(output, pair, value)?;
     output.leave(span.end);
     Some(())
+}
+
+/// The same for a text and a pair of which all lengths take one byte before and after: the pair's
+/// beginning is copied with what stands before it, and its length written over. False if they do
+/// not.
+#[inline(always)]
+fn short_text(
+    output: &mut Output<'_, '_>,
+    pair: &[u8],
+    key: &[u8],
+    span: Span,
+    text: &str,
+) -> bool {
+    let Some(len) = u8::try_from(key.len() + 4 + text.len())
+        .ok()
+        .filter(|len| *len < 0x80)
+    else {
+        return false;
+    };
+    let start = output.at(pair);
+    // Behind a tag of one byte and a length of one.
+    if start != span.start + 2 {
+        return false;
+    }
+    let text_len = text.len() as u8;
+    let out = output.replace(start + key.len(), span.end);
+    let at = out.len() - key.len() - 1;
+    if let Some(old) = out.get_mut(at) {
+        *old = len;
+    }
+    out.extend_from_slice(&[0x12, text_len + 2, 0x0a, text_len]);
+    out.extend_from_slice(text.as_bytes());
+    true
 }
 
 /// The field of the key, if the pair is that, one value, and nothing else, each in fewer than 128

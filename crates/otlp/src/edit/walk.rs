@@ -1,6 +1,6 @@
 //! The walk of an edit, driven by the tables of [`crate::schema`].
 
-use super::output::{AtEnd, End, Output, put_value};
+use super::output::{AtEnd, End, Output, Row, put_value};
 use super::pair::new_value;
 use super::step::{over, tag};
 use super::{AttributeChange, Sight, UnknownChange, ValueChange, Visit};
@@ -197,9 +197,13 @@ impl<'s, E: Editor> Walk<'s, '_, '_, E> {
         mut after: &'s [u8],
     ) -> Option<&'s [u8]> {
         loop {
-            let kept = self.editor.kept(message, tag as u8, rest);
-            if kept > 0 {
-                rest = rest.get(kept..)?;
+            let mut row = Row {
+                start: self.output.at(rest),
+                output: &mut self.output,
+            };
+            let settled = self.editor.settled(message, tag as u8, rest, &mut row);
+            if settled > 0 {
+                rest = rest.get(settled..)?;
                 match rest {
                     [next, behind @ ..] if u32::from(*next) == tag => after = behind,
                     _ => return Some(rest),

@@ -36,12 +36,18 @@ impl Counts {
         self.by_rule.fill(0);
     }
 
+    #[inline]
     pub(super) fn add(&mut self, rule: u16) {
-        let rule = usize::from(rule);
-        // Counts made for another policy still count everything.
-        if rule >= self.by_rule.len() {
-            self.by_rule.resize(rule + 1, 0);
+        match self.by_rule.get_mut(usize::from(rule)) {
+            Some(count) => *count += 1,
+            None => self.add_new(usize::from(rule)),
         }
-        self.by_rule[rule] += 1;
+    }
+
+    /// Counts made for another policy still count everything.
+    #[cold]
+    fn add_new(&mut self, rule: usize) {
+        self.by_rule.resize(rule, 0);
+        self.by_rule.push(1);
     }
 }

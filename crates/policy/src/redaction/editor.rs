@@ -7,8 +7,8 @@
 //! and tie everything together.
 
 use otlp::edit::{
-    AttributeChange, BytesChange, Editor, End, NewValue, NumberChange, Place as At, Sight, Text,
-    TextChange, UnknownChange, ValueChange, Visit,
+    AttributeChange, BytesChange, Editor, End, NewValue, NumberChange, Place as At, Row, Sight,
+    Text, TextChange, UnknownChange, ValueChange, Visit,
 };
 use otlp::schema::{Kind as FieldKind, Message, MessageId};
 use otlp::view::KeyValue;
@@ -46,29 +46,52 @@ impl<O: Observer> Editor for Engine<'_, O> {
             && let FieldKind::Message(message) = at.field.kind
             && is_item(message)
         {
-            self.changes = 0;
+            self.tally.changes = 0;
         }
         Visit::Walk
     }
 
     #[inline(always)]
     fn leave(&mut self, _: At, end: &mut End<'_>) {
-        if self.policy.annotate && self.changes > 0 && is_item(end.message()) {
-            end.add_attribute(ANNOTATION, NewValue::Int(self.changes));
-            self.changes = 0;
+        if self.policy.annotate && self.tally.changes > 0 && is_item(end.message()) {
+            end.add_attribute(ANNOTATION, NewValue::Int(self.tally.changes));
+            self.tally.changes = 0;
         }
     }
 
     #[inline(always)]
-    fn kept(&mut self, owner: &'static Message, tag: u8, rest: &[u8]) -> usize {
-        let (kept, expected) = self.buffers.memo.kept(self.tag(owner.id), tag, rest);
+    fn settled(
+        &mut self,
+        owner: &'static Message,
+        field: u8,
+        rest: &[u8],
+        row: &mut Row<'_, '_, '_>,
+    ) -> usize {
+        let tag = self.tag(owner.id);
+        let Engine {
+            policy,
+            buffers,
+            tally,
+            ..
+        } = self;
+        let mut looked = Look::Nothing;
+        let is_clean = |text: &[u8]| {
+            looked = policy.detectors.look(text);
+            looked == Look::Nothing
+        };
+        let drop = |rule, start, end, pair: &[u8]| {
+            tally.count_rule(policy, rule, pair);
+            row.drop_field(start, end);
+        };
+        let (settled, expected) = buffers.memo.settled(tag, field, rest, is_clean, drop);
         self.expected = expected;
-        kept
+        self.looked = looked;
+        settled
     }
 
     #[inline(always)]
     fn at_sight(&mut self, _: &'static Message, pair: &[u8]) -> Sight<'_> {
-        // What `kept` stopped at.
+        // What `settled` stopped at.
         let Some((kind, rule, end, dirty)) = self.buffers.memo.brief(self.expected) else {
             return Sight::Ask;
         };
@@ -79,7 +102,11 @@ impl<O: Observer> Editor for Engine<'_, O> {
             }
             Kind::Look if !dirty => {
                 if let Some(text) = usual_text(pair, end) {
-                    return match self.policy.detectors.look(text) {
+                    let look = match self.looked {
+                        Look::Nothing => self.policy.detectors.look(text),
+                        look => look,
+                    };
+                    return match look {
                         Look::Nothing => {
                             self.buffers.memo.clean(self.expected, pair);
                             Sight::Keep
@@ -99,7 +126,7 @@ impl<O: Observer> Editor for Engine<'_, O> {
         if at.depth > 0 {
             return self.nested(at, pair);
         }
-        // What `kept` stopped at.
+        // What `settled` stopped at.
         if let Some((known, end)) = self.buffers.memo.known(self.expected) {
             return self.known(&known, pair, end, 0);
         }

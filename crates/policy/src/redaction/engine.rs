@@ -11,7 +11,7 @@ use super::memo::{CleanTexts, Known, Memo, Tag};
 use super::outcome::strictest_whole;
 use super::place::{Context, TextField, signal_index};
 use super::policy::Policy;
-use crate::detect::Found;
+use crate::detect::{Found, Look};
 
 /// The longest key, and the longest dotted path of nested keys, that is looked up. What has a
 /// longer one goes: matching it would cost too much, and no convention has such keys.
@@ -98,19 +98,26 @@ pub(super) struct Engine<'r, O> {
     pub(super) policy: &'r Policy,
     pub(super) signal: Signal,
     pub(super) buffers: &'r mut Buffers,
-    pub(super) counts: &'r mut Counts,
-    pub(super) observer: O,
+    pub(super) tally: Tally<'r, O>,
     /// The tags of the keys that messages bear, by the message's id.
     pub(super) tags: [Tag; MESSAGES.len()],
     /// The memo's entry for the key of the attribute that is looked at, if it was expected.
     pub(super) expected: u16,
+    /// What a first look at its text showed; `Nothing` if there was none yet.
+    pub(super) looked: Look,
+}
+
+/// What was changed.
+pub(super) struct Tally<'r, O> {
+    pub(super) counts: &'r mut Counts,
+    pub(super) observer: O,
     /// Changes within the item that is open.
     pub(super) changes: i64,
 }
 
-impl<O: Observer> Engine<'_, O> {
+impl<O: Observer> Tally<'_, O> {
     #[inline]
-    pub(super) fn count(&mut self, rule: u16, action: &'static str, at: &[u8]) {
+    fn count(&mut self, rule: u16, action: &'static str, at: &[u8]) {
         self.counts.add(rule);
         self.changes += 1;
         self.observer.changed(rule, action, at);
@@ -118,12 +125,25 @@ impl<O: Observer> Engine<'_, O> {
 
     /// Counts what the rule of a decision does.
     #[inline]
-    pub(super) fn count_rule(&mut self, rule: u16, at: &[u8]) {
+    pub(super) fn count_rule(&mut self, policy: &Policy, rule: u16, at: &[u8]) {
         let action = match O::LISTENS {
-            true => self.policy.rule(rule).map_or("drop", |r| r.action.as_str()),
+            true => policy.rule(rule).map_or("drop", |r| r.action.as_str()),
             false => "",
         };
         self.count(rule, action, at);
+    }
+}
+
+impl<O: Observer> Engine<'_, O> {
+    #[inline]
+    pub(super) fn count(&mut self, rule: u16, action: &'static str, at: &[u8]) {
+        self.tally.count(rule, action, at);
+    }
+
+    /// Counts what the rule of a decision does.
+    #[inline]
+    pub(super) fn count_rule(&mut self, rule: u16, at: &[u8]) {
+        self.tally.count_rule(self.policy, rule, at);
     }
 
     #[inline(always)]

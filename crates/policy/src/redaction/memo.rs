@@ -11,7 +11,7 @@
 use otlp::wire::{Fields, Raw};
 
 use super::decide::{Decision, Kind};
-use super::value::is_usual_scalar;
+use super::value::{is_usual_scalar, is_usual_value, usual_text};
 
 /// Entries; a power of two.
 const ENTRIES: usize = 512;
@@ -120,11 +120,20 @@ impl Memo {
     }
 
     /// How many bytes of `rest` are attributes, each with the tag `field`, that are as expected and
-    /// stay: nothing was found in the same pair, or nothing is done to values of its key. If the
-    /// one behind them has the expected key too, its entry is given; [`NOWHERE`] if not. (Two
-    /// numbers: a larger answer would go through memory.)
+    /// of which it is known what becomes. They stay, where nothing was found in the same pair or
+    /// nothing is done to values of its key, or `is_clean` says that there is nothing to find in its
+    /// text; or they go by their key: then `drop` is told the rule, where in `rest` the field begins
+    /// and ends, and the pair. If the one behind them has the expected key too, its entry is given;
+    /// [`NOWHERE`] if not. (Two numbers: a larger answer would go through memory.)
     #[inline(always)]
-    pub(super) fn kept(&mut self, tag: Tag, field: u8, rest: &[u8]) -> (usize, u16) {
+    pub(super) fn settled(
+        &mut self,
+        tag: Tag,
+        field: u8,
+        rest: &[u8],
+        mut is_clean: impl FnMut(&[u8]) -> bool,
+        mut drop: impl FnMut(u16, usize, usize, &[u8]),
+    ) -> (usize, u16) {
         let mut behind = rest;
         let mut at = self.next;
         let expected = loop {
@@ -141,22 +150,35 @@ impl Memo {
                 break NOWHERE;
             }
             let end = usize::from(entry.key_len);
+            let next = entry.next;
             let clean = usize::from(entry.pair_len) == pair.len()
                 && starts_same(&entry.bytes, pair, pair.len());
             if !clean {
                 if !starts_same(&entry.bytes, pair, end) {
                     break NOWHERE;
                 }
-                if entry.decision.kind != Kind::Pass || !is_usual_scalar(pair, end) {
-                    break at;
+                match entry.decision.kind {
+                    Kind::Pass if is_usual_scalar(pair, end) => {}
+                    Kind::Drop if is_usual_value(pair, end) => drop(
+                        entry.decision.rule,
+                        rest.len() - behind.len(),
+                        rest.len() - after.len(),
+                        pair,
+                    ),
+                    Kind::Look
+                        if !entry.key_dirty && usual_text(pair, end).is_some_and(&mut is_clean) =>
+                    {
+                        self.clean(at, pair);
+                    }
+                    _ => break at,
                 }
             }
             self.last = at;
             let neighbour = at.wrapping_add(1);
-            at = if entry.next == neighbour {
+            at = if next == neighbour {
                 neighbour
             } else {
-                elsewhere(entry.next)
+                elsewhere(next)
             };
             behind = after;
         };
@@ -416,81 +438,4 @@ impl CleanTexts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn same_is_equality_at_every_length() {
-        for len in 0..150 {
-            let a = vec![7; len];
-            let mut b = a.clone();
-            assert!(same(&a, &b));
-            for at in 0..len {
-                b[at] = 8;
-                assert!(!same(&a, &b), "{at} of {len}");
-                b[at] = 7;
-            }
-            assert!(!same(&a, &vec![7; len + 1]));
-        }
-    }
-
-    #[test]
-    fn remembers_by_tag_and_key_and_forgets_when_full() {
-        let mut memo = Memo::new();
-        let known = |rule| Known {
-            decision: Decision::dropped(rule),
-            key_dirty: false,
-            at: None,
-        };
-        let (a, b) = (Tag::new(1, 0), Tag::new(2, 0));
-        memo.put(a, b"key", &mut known(1));
-        memo.put(b, b"key", &mut known(2));
-        let rule = |found: Option<Known>| found.map(|known| known.decision.rule);
-        assert_eq!(rule(memo.find(a, b"key")), Some(1));
-        assert_eq!(rule(memo.find(b, b"key")), Some(2));
-        assert_eq!(rule(memo.find(a, b"kez")), None);
-        assert_eq!(rule(memo.find(a.with_own(3), b"key")), None);
-        for i in 0..10_000u32 {
-            memo.put(a, &i.to_le_bytes(), &mut known(i as u16));
-            let found = rule(memo.find(a, &i.to_le_bytes()));
-            assert_eq!(found, Some(i as u16));
-        }
-        assert_eq!(memo.entries.len(), ENTRIES);
-    }
-
-    #[test]
-    fn expects_what_came_after_the_last_time() {
-        let mut memo = Memo::new();
-        let tag = Tag::new(1, 0);
-        let pairs: [&[u8]; 3] = [
-            b"\x0a\x01a\x12\x00",
-            b"\x0a\x01b\x12\x00",
-            b"\x0a\x01c\x12\x00",
-        ];
-        for (rule, pair) in pairs.iter().enumerate() {
-            let mut known = Known {
-                decision: Decision::dropped(rule as u16),
-                key_dirty: false,
-                at: None,
-            };
-            memo.put(tag, &pair[..3], &mut known);
-            memo.clean(rule as u16, pair);
-        }
-        let field = |pair: &[u8]| [&[0x4a, pair.len() as u8], pair].concat();
-        let first = field(pairs[0]).len();
-        let fields: Vec<u8> = pairs.iter().flat_map(|pair| field(pair)).collect();
-        assert!(memo.find(tag, &pairs[0][..3]).is_some());
-        let (kept, behind) = memo.kept(tag, 0x4a, &fields[first..]);
-        assert_eq!((kept, behind), (2 * first, NOWHERE));
-        assert!(memo.find(tag, &pairs[0][..3]).is_some());
-        let other_value = field(b"\x0a\x01b\x12\x02\x10\x01");
-        let (kept, behind) = memo.kept(tag, 0x4a, &other_value);
-        let (known, end) = memo.known(behind).expect("the entry of `b`");
-        assert_eq!((kept, end), (0, 3));
-        assert_eq!((known.decision.kind, known.decision.rule), (Kind::Drop, 1));
-        for unexpected in [&b"\x0a\x01x\x12\x00"[..], b""] {
-            let (kept, behind) = memo.kept(tag, 0x4a, &field(unexpected));
-            assert_eq!((kept, behind), (0, NOWHERE), "an empty pair is not kept");
-        }
-    }
-}
+mod tests;

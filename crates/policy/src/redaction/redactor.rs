@@ -6,10 +6,11 @@ use otlp::edit::{Edited, edit};
 use otlp::schema::MESSAGES;
 
 use super::counts::Counts;
-use super::engine::{Buffers, Engine, Observer, Unobserved};
+use super::engine::{Buffers, Engine, Observer, Tally, Unobserved};
 use super::memo::{NOWHERE, Tag};
 use super::place::{Context, Place};
 use super::policy::Policy;
+use crate::detect::Look;
 
 /// Carries policies out on wire bytes. One for each worker: it holds buffers and remembers what
 /// was decided about keys that came before.
@@ -70,11 +71,14 @@ impl Redactor {
             policy,
             signal,
             buffers: &mut self.buffers,
-            counts,
-            observer,
+            tally: Tally {
+                counts,
+                observer,
+                changes: 0,
+            },
             tags: tags(policy, signal),
             expected: NOWHERE,
-            changes: 0,
+            looked: Look::Nothing,
         }
     }
 }

@@ -97,6 +97,15 @@ pub(super) fn is_usual_scalar(pair: &[u8], key_end: usize) -> bool {
     }
 }
 
+/// Whether what comes after the key of a pair is one value in fewer than 128 bytes and nothing else.
+#[inline(always)]
+pub(super) fn is_usual_value(pair: &[u8], key_end: usize) -> bool {
+    matches!(
+        pair.get(key_end..),
+        Some([0x12, len, value @ ..]) if usize::from(*len) == value.len() && *len < 0x80
+    )
+}
+
 /// The body of the value, if what comes after the key of a pair is one value or nothing.
 #[inline(always)]
 pub(super) fn only_value(after_key: &[u8]) -> Option<&[u8]> {
