@@ -28,13 +28,19 @@ impl Cache {
     pub(crate) fn push(&mut self, block: Block) {
         let cost = block.payload.len() + OVERHEAD;
         while self.bytes + cost > self.limit {
-            let Some(old) = self.blocks.pop_front() else {
+            if !self.drop_oldest() {
                 return;
-            };
-            self.bytes -= old.payload.len() + OVERHEAD;
+            }
         }
         self.bytes += cost;
         self.blocks.push_back(block);
+    }
+
+    /// `false` if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let old = self.blocks.pop_front();
+        self.bytes -= old.as_ref().map_or(0, |old| old.payload.len() + OVERHEAD);
+        old.is_some()
     }
 
     pub(crate) fn get(&self, at: Position) -> Option<Block> {
@@ -50,37 +56,25 @@ impl Cache {
 /// Blocks that a reader at the head of others has read from disk: those behind it find them here
 /// and neither read nor decompress them again. BOUNDED by bytes and number.
 #[derive(Debug)]
-pub(crate) struct Reread {
-    blocks: VecDeque<Block>,
-    bytes: usize,
-    limit: usize,
-}
+pub(crate) struct Reread(Cache);
 
 impl Reread {
     /// A search looks at each.
     const MOST: usize = 256;
 
     pub(crate) fn new(limit: usize) -> Self {
-        Reread {
-            blocks: VecDeque::new(),
-            bytes: 0,
-            limit,
-        }
+        Reread(Cache::new(limit))
     }
 
+    /// Keeps a block, wherever in the log it stands.
     pub(crate) fn push(&mut self, block: Block) {
-        let cost = block.payload.len() + OVERHEAD;
-        while self.bytes + cost > self.limit || self.blocks.len() >= Self::MOST {
-            let Some(old) = self.blocks.pop_front() else {
-                return;
-            };
-            self.bytes -= old.payload.len() + OVERHEAD;
+        if self.0.blocks.len() >= Self::MOST {
+            self.0.drop_oldest();
         }
-        self.bytes += cost;
-        self.blocks.push_back(block);
+        self.0.push(block);
     }
 
     pub(crate) fn get(&self, at: Position) -> Option<Block> {
-        self.blocks.iter().find(|b| b.position == at).cloned()
+        self.0.blocks.iter().find(|b| b.position == at).cloned()
     }
 }

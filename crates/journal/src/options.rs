@@ -56,7 +56,8 @@ pub struct Options {
     pub hold_bytes: u64,
     /// What happens at `max_bytes`.
     pub at_limit: AtLimit,
-    /// Bytes of recent blocks (uncompressed) kept in memory for readers that keep up.
+    /// Bytes of recent blocks (uncompressed) kept in memory for readers that keep up. Half as many
+    /// more may be kept of what a [`leading`](crate::Reader::leading) reader read from disk.
     pub cache_bytes: usize,
     /// Bytes (uncompressed) that may wait for the group commit.
     pub pending_bytes: usize,

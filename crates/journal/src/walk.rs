@@ -67,22 +67,35 @@ impl Walk {
     pub(crate) fn step_in_memory(&mut self) -> Step {
         loop {
             let cached = lock(&self.shared.cache).get(self.position);
-            let cached = cached.or_else(|| lock(&self.shared.reread).get(self.position));
-            if let Some(block) = cached {
-                self.position = block.next;
-                if self.filter.wants_block(&block) {
-                    self.shared.metrics.cache_hits.inc();
-                    return Step::Block(block);
+            let block = match cached {
+                Some(block) => block,
+                None => {
+                    let place = lock(&self.shared.catalog).place(self.position);
+                    match place {
+                        Place::GoTo(next) => {
+                            self.seek(next);
+                            continue;
+                        }
+                        Place::End => return Step::End,
+                        // Only here: a reader at the end asks often.
+                        Place::Inside { .. } => match self.reread() {
+                            Some(block) => block,
+                            None => return Step::Disk,
+                        },
+                    }
                 }
-                continue;
-            }
-            let place = lock(&self.shared.catalog).place(self.position);
-            match place {
-                Place::Inside { .. } => return Step::Disk,
-                Place::GoTo(next) => self.seek(next),
-                Place::End => return Step::End,
+            };
+            self.position = block.next;
+            if self.filter.wants_block(&block) {
+                self.shared.metrics.cache_hits.inc();
+                return Step::Block(block);
             }
         }
+    }
+
+    /// What a leading reader has read from disk.
+    fn reread(&self) -> Option<Block> {
+        lock(&self.shared.reread).get(self.position)
     }
 
     /// Reads on from disk until a block is wanted, the end is reached, or enough was stepped over.
