@@ -6,9 +6,9 @@
 //! describes the bytes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,8 @@ impl Store {
     /// If the disk refuses; the file is then as it was.
     pub fn put(&self, incident: &Incident) -> Result<(), StoreError> {
         let path = self.path(&incident.id);
-        self.replace(&path, incident)
+        encode(incident)
+            .and_then(|bytes| durable::replace(&path, &bytes))
             .map_err(|source| StoreError { path, source })
     }
 
@@ -114,20 +115,6 @@ impl Store {
 
     fn path(&self, id: &IncidentId) -> PathBuf {
         self.dir.join(format!("{id}.json"))
-    }
-
-    fn replace(&self, path: &Path, incident: &Incident) -> io::Result<()> {
-        let fresh = path.with_extension("json.new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(&encode(incident)?)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        File::open(&self.dir)?.sync_all()
     }
 }
 

@@ -1,9 +1,8 @@
 //! What must outlive the process beside the decisions: the checkpoint and the overrides. Each is
 //! one small file that is replaced as a whole.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use journal::Position;
@@ -87,7 +86,7 @@ impl Store {
     }
 
     pub(crate) fn put_checkpoint(&self, checkpoint: &Checkpoint) -> io::Result<()> {
-        replace(&self.0, "checkpoint", &checkpoint.encode())
+        durable::replace(&self.0.join("checkpoint"), &checkpoint.encode())
     }
 
     /// The overrides that were in force.
@@ -113,7 +112,7 @@ impl Store {
         };
         let mut text = serde_json::to_vec(&file)?;
         text.push(b'\n');
-        replace(&self.0, "overrides.json", &text)
+        durable::replace(&self.0.join("overrides.json"), &text)
     }
 }
 
@@ -127,18 +126,4 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
-}
-
-fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let new = dir.join(format!("{name}.new"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    fs::rename(&new, dir.join(name))?;
-    File::open(dir)?.sync_all()
 }
