@@ -11,6 +11,7 @@
 //! sent, and follows no redirect.
 
 mod connector;
+pub mod headers;
 pub mod http;
 mod place;
 mod retry;

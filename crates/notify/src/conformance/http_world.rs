@@ -148,17 +148,6 @@ impl World for HttpWorld {
         (self.kind)(self.addr)
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        vec![
-            Fault::Refuse,
-            Fault::Hang,
-            Fault::Half,
-            Fault::AnswerLost,
-            Fault::Misconfigured,
-            Fault::Never,
-        ]
-    }
-
     fn next(&self, faults: &[Fault]) {
         self.state.lock().unwrap().next.extend(faults);
     }

@@ -25,13 +25,26 @@ pub(crate) enum Fault {
     Never,
 }
 
+impl Fault {
+    const ALL: [Fault; 6] = [
+        Fault::Refuse,
+        Fault::Hang,
+        Fault::Half,
+        Fault::AnswerLost,
+        Fault::Misconfigured,
+        Fault::Never,
+    ];
+}
+
 /// A target and its other side.
 pub(crate) trait World {
     /// The target's configuration.
     fn kind(&self) -> TargetKind;
 
     /// What can go wrong with it.
-    fn faults(&self) -> Vec<Fault>;
+    fn faults(&self) -> Vec<Fault> {
+        Fault::ALL.to_vec()
+    }
 
     /// The next attempts meet these faults in this order.
     fn next(&self, faults: &[Fault]);

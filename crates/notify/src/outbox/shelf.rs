@@ -106,6 +106,16 @@ impl Shelf {
         Ok(())
     }
 
+    /// The oldest that would have to go for one of so many bytes.
+    fn in_the_way(&self, bytes: u64) -> Vec<u64> {
+        let Limits {
+            max_entries,
+            max_bytes,
+            ..
+        } = self.limits;
+        self.queue.in_the_way(bytes, max_entries, max_bytes)
+    }
+
     /// Takes an event in, unless it is known. Durable when it returns.
     pub(crate) fn put(&mut self, event: &Event, now: Timestamp) -> io::Result<bool> {
         let digest = event.digest();
@@ -115,12 +125,7 @@ impl Shelf {
         let entry = Entry::new(&self.name, event.clone(), now);
         let text = entry.encode().map_err(io::Error::other)?;
         let bytes = text.len() as u64;
-        let Limits {
-            max_entries,
-            max_bytes,
-            ..
-        } = self.limits;
-        for number in self.queue.in_the_way(bytes, max_entries, max_bytes) {
+        for number in self.in_the_way(bytes) {
             tracing::error!(target_name = %self.name, "the outbox is full: its oldest event goes to the dead letters");
             self.bury(number, Because::NoRoom, None, now)?;
         }
@@ -325,16 +330,7 @@ impl Shelf {
             entry.dead = None;
             let text = entry.encode().map_err(io::Error::other)?;
             let bytes = text.len() as u64;
-            let Limits {
-                max_entries,
-                max_bytes,
-                ..
-            } = self.limits;
-            if !self
-                .queue
-                .in_the_way(bytes, max_entries, max_bytes)
-                .is_empty()
-            {
+            if !self.in_the_way(bytes).is_empty() {
                 break;
             }
             self.disk.write(&self.path(PENDING, name), &text)?;

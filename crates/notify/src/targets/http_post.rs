@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use egress::http::{Answer, Client, Error, retry_after};
-use egress::{ConnectError, Connector, Place, Secret, shown};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use egress::{ConnectError, Connector, Place, Secret, headers, shown};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri, Version};
 use http_body_util::Full;
@@ -14,9 +14,6 @@ use url::Url;
 
 use crate::config::ConfigError;
 use crate::target::{Class, Failure};
-
-/// What we say we are.
-const USER_AGENT: &str = concat!("stella/", env!("CARGO_PKG_VERSION"));
 
 /// Posts to one URL.
 pub(crate) struct Poster {
@@ -46,25 +43,15 @@ impl Poster {
         };
         let uri = PathAndQuery::try_from(path.as_str());
         let uri = uri.map_err(|_| wrong(egress::PlaceError::Url("has a bad path")))?;
-        let mut map = HeaderMap::new();
-        let mut secrets = Vec::new();
-        for (name, value) in headers {
-            let bad = |what| ConfigError::Header {
-                name: egress::one_line(name),
-                what,
-            };
-            let key = HeaderName::try_from(name).map_err(|_| bad("is not a header's name"))?;
-            if is_ours(&key) {
-                return Err(bad("is set by the target itself"));
-            }
-            let mut text = HeaderValue::try_from(value.reveal())
-                .map_err(|_| bad("has a value that is not allowed in a header"))?;
-            text.set_sensitive(true);
-            map.append(key, text);
-            secrets.push(value.clone());
-        }
+        let ours = ["webhook-", "ce-"];
+        let configured = headers::configured(headers, &ours, "is set by the target itself");
+        let mut map = configured.map_err(|error| ConfigError::Header {
+            name: egress::one_line(&error.name),
+            what: error.what,
+        })?;
+        let mut secrets: Vec<Secret> = headers.iter().map(|(_, value)| value.clone()).collect();
         secrets.push(Secret::new(path));
-        map.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        map.insert(header::USER_AGENT, headers::USER_AGENT);
         let host = HeaderValue::try_from(place.authority.as_str());
         let host = host.map_err(|_| wrong(egress::PlaceError::Url("names no host")))?;
         map.insert(header::HOST, host);
@@ -107,22 +94,6 @@ pub(crate) fn outside(url: &Url) -> Url {
     let mut url = shown(url);
     url.set_path("");
     url
-}
-
-/// Headers that would break a request if someone set them.
-fn is_ours(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::HOST
-            | header::CONTENT_TYPE
-            | header::CONTENT_LENGTH
-            | header::CONTENT_ENCODING
-            | header::TRANSFER_ENCODING
-            | header::CONNECTION
-            | header::UPGRADE
-            | header::TE
-    ) || name.as_str().starts_with("webhook-")
-        || name.as_str().starts_with("ce-")
 }
 
 /// What an answer means.

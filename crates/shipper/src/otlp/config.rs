@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egress::{Place, PlaceError, authority, shown};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use egress::{Place, PlaceError, authority, headers, shown};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use ident::Signal;
 use url::Url;
@@ -84,9 +84,6 @@ impl Compression {
     }
 }
 
-/// What we say we are.
-const USER_AGENT: &str = concat!("stella/", env!("CARGO_PKG_VERSION"));
-
 impl Config {
     /// A gRPC receiver with every default.
     pub fn new(endpoint: Url) -> Self {
@@ -148,22 +145,13 @@ impl Config {
     }
 
     fn headers(&self, url: &Url) -> Result<HeaderMap, ConfigError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let bad = |what| ConfigError::Header {
-                name: name.clone(),
-                what,
-            };
-            let key = HeaderName::try_from(name).map_err(|_| bad("is not a header's name"))?;
-            if is_ours(&key) {
-                return Err(bad("is set by the shipper itself"));
-            }
-            let mut value = HeaderValue::try_from(value.reveal())
-                .map_err(|_| bad("has a value that is not allowed in a header"))?;
-            value.set_sensitive(true);
-            headers.append(key, value);
-        }
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let configured =
+            headers::configured(&self.headers, &["grpc-"], "is set by the shipper itself");
+        let mut headers = configured.map_err(|error| ConfigError::Header {
+            name: error.name,
+            what: error.what,
+        })?;
+        headers.insert(header::USER_AGENT, headers::USER_AGENT);
         let encoding = self.compression.encoding().map(HeaderValue::from_static);
         match self.protocol {
             Protocol::Grpc => {
@@ -187,21 +175,6 @@ impl Config {
         }
         Ok(headers)
     }
-}
-
-/// Headers that would break a request if someone set them.
-fn is_ours(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::HOST
-            | header::CONTENT_TYPE
-            | header::CONTENT_LENGTH
-            | header::CONTENT_ENCODING
-            | header::TRANSFER_ENCODING
-            | header::CONNECTION
-            | header::UPGRADE
-            | header::TE
-    ) || name.as_str().starts_with("grpc-")
 }
 
 /// Where requests of one signal go. Its path may hold a secret.

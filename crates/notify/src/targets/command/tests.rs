@@ -73,17 +73,6 @@ impl World for Script {
         TargetKind::Command(self.program("script", SCRIPT))
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        vec![
-            Fault::Refuse,
-            Fault::Hang,
-            Fault::Half,
-            Fault::AnswerLost,
-            Fault::Misconfigured,
-            Fault::Never,
-        ]
-    }
-
     fn next(&self, faults: &[Fault]) {
         let lines: String = faults.iter().map(|fault| format!("{fault:?}\n")).collect();
         self.write("next", &lines);

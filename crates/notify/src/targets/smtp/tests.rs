@@ -111,17 +111,6 @@ impl World for Mail {
         TargetKind::Smtp(config(self.port, Security::Insecure, None))
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        vec![
-            Fault::Refuse,
-            Fault::Hang,
-            Fault::Half,
-            Fault::AnswerLost,
-            Fault::Misconfigured,
-            Fault::Never,
-        ]
-    }
-
     fn next(&self, faults: &[Fault]) {
         self.state.lock().unwrap().next.extend(faults);
     }
