@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::load::Outcome;
+use crate::measure::{quantile, sorted};
 
 /// The disk alone and the gateway, one after the other.
 const ROUNDS: usize = 5;
@@ -47,9 +48,12 @@ impl Half {
     /// The row of the report: medians of the rounds, and the median of their ratios.
     pub fn row(&self) -> String {
         let of = |what: &dyn Fn(&(Quantiles, Quantiles)) -> f64| {
-            let mut all: Vec<f64> = self.rounds.iter().map(what).collect();
-            all.sort_by(f64::total_cmp);
-            (all[all.len() / 2], all[0], all[all.len() - 1])
+            let all = sorted(self.rounds.iter().map(what));
+            (
+                quantile(&all, 0.5),
+                quantile(&all, 0.0),
+                quantile(&all, 1.0),
+            )
         };
         let (ratio, least, most) = of(&|(disk, calls)| calls.p99 / disk.p99);
         format!(
@@ -68,20 +72,17 @@ fn appends(folder: &Path, per_second: f64) -> Quantiles {
     let mut file = File::create(&path).expect("a file");
     let content: Vec<u8> = (0..BLOCK_BYTES).map(|at| (at * 31 % 251) as u8).collect();
     let begun = Instant::now();
-    let mut times: Vec<f64> = (0..CALLS)
-        .map(|at| {
-            let due = begun + Duration::from_secs_f64(at as f64 / per_second);
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let begun = Instant::now();
-            file.write_all(&content).expect("written");
-            file.sync_data().expect("synced");
-            begun.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
+    let times = sorted((0..CALLS).map(|at| {
+        let due = begun + Duration::from_secs_f64(at as f64 / per_second);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let begun = Instant::now();
+        file.write_all(&content).expect("written");
+        file.sync_data().expect("synced");
+        begun.elapsed().as_secs_f64() * 1e3
+    }));
     let _ = std::fs::remove_file(path);
-    times.sort_by(f64::total_cmp);
     Quantiles {
-        p50: times[times.len() / 2],
-        p99: times[times.len() * 99 / 100],
+        p50: quantile(&times, 0.5),
+        p99: quantile(&times, 0.99),
     }
 }

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use tls::{Alpn, ClientFiles, Identity, Keeper};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::measure::{quantile, sorted};
+
 /// Spans in a request.
 pub const SPANS: u64 = 500;
 /// Requests made beforehand, each with other ids, paths and times.
@@ -121,11 +123,7 @@ async fn send_all(plan: Arc<Plan>, tls: Option<Arc<tls::Client>>) -> Outcome {
         millis.extend(mine);
         refused += not;
     }
-    millis.sort_by(f64::total_cmp);
-    let quantile = |q: f64| {
-        let at = ((millis.len() as f64 * q) as usize).min(millis.len().saturating_sub(1));
-        millis.get(at).copied().unwrap_or(f64::NAN)
-    };
+    let millis = sorted(millis);
     Outcome {
         acknowledged: millis.len() as u64,
         refused,
@@ -133,8 +131,8 @@ async fn send_all(plan: Arc<Plan>, tls: Option<Arc<tls::Client>>) -> Outcome {
         bytes: (0..requests)
             .map(|at| bodies[(at % DIFFERENT) as usize].len() as u64)
             .sum(),
-        p50_ms: quantile(0.5),
-        p99_ms: quantile(0.99),
+        p50_ms: quantile(&millis, 0.5),
+        p99_ms: quantile(&millis, 0.99),
     }
 }
 

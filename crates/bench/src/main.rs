@@ -19,6 +19,7 @@ mod neighbours;
 mod report;
 mod runs;
 mod server;
+mod under_load;
 mod wire;
 
 use std::time::Duration;

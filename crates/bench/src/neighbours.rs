@@ -6,6 +6,7 @@ use policy::identity::token::opaque::NewToken;
 use testkit::stella::Stella;
 
 use crate::load::Outcome;
+use crate::measure::median;
 
 /// Processes that flood, each over two connections with eight requests in flight.
 const FLOODS: usize = 2;
@@ -98,11 +99,6 @@ fn me(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(arguments).stderr(Stdio::inherit());
     command
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// A sender that does not stop.
