@@ -8,110 +8,41 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, InstrumentationScope, KeyValue, any_value::Value,
-};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use otlp::Signal;
 use policy::redaction::{Counts, Policy, Redactor};
 use prost::Message;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use testkit::http_service::{self, trace_of_five};
 
-fn text(key: &str, value: impl Into<String>) -> KeyValue {
-    attribute(key, Value::StringValue(value.into()))
-}
-
-fn number(key: &str, value: i64) -> KeyValue {
-    attribute(key, Value::IntValue(value))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        key_strindex: 0,
-    }
-}
-
-/// `every` makes each value of each span another one, so that nothing can be remembered.
-fn span(i: u64, every: bool) -> Span {
-    let other = |text: &str| match every {
-        true => format!("{text}.{i:03}"),
-        false => text.to_owned(),
-    };
-    let mut trace_id = (i / 5 * 0x9e37_79b9_7f4a_7c15).to_le_bytes().to_vec();
-    trace_id.extend_from_slice(&(i / 5 + 0xfeed_face).to_be_bytes());
-    Span {
-        trace_id,
-        span_id: (i * 0x517c_c1b7_2722_0a95 + 1).to_le_bytes().to_vec(),
-        parent_span_id: (i * 0x2545_f491_4f6c_dd1d + 1).to_le_bytes().to_vec(),
-        trace_state: other("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
-        flags: 0x101,
-        name: other("GET /api/v1/orders/{orderId}/items"),
-        kind: 2,
-        start_time_unix_nano: 1_764_000_000_000_000_000 + i * 1_000_003,
-        end_time_unix_nano: 1_764_000_000_004_000_000 + i * 1_000_003,
-        attributes: vec![
-            text("http.request.method", other("GET")),
-            text("url.scheme", other("https")),
-            text("url.path", format!("/api/v1/orders/{}/items", 100_000 + i)),
-            text("http.route", other("/api/v1/orders/{orderId}/items")),
-            number(
-                "http.response.status_code",
-                if i.is_multiple_of(50) { 500 } else { 200 },
-            ),
-            text(
-                "server.address",
-                other("orders.shop-production.svc.cluster.eu-west-1.example.net"),
-            ),
-            number("server.port", 8443),
-            text("network.protocol.version", other("1.1")),
-            text(
-                "user_agent.original",
-                other("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-            ),
-            text("client.address", format!("10.42.{}.{}", i % 256, i % 199)),
-            text(
-                "enduser.id",
-                format!("9f1c7a52-3f0e-4c19-8d3e-{:012}", i * 7919),
-            ),
-            text("thread.name", format!("http-nio-8443-exec-{}", i % 200)),
-        ],
-        status: Some(Status {
-            message: String::new(),
-            code: i32::from(i.is_multiple_of(50)) * 2,
-        }),
-        ..Span::default()
-    }
-}
-
+/// Where `every` is set, each value of each span is another one, so that nothing can be remembered.
 fn request(every: bool) -> Vec<u8> {
-    ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans {
-            resource: Some(Resource {
-                attributes: vec![
-                    text("service.name", "orders"),
-                    text("service.version", "4.7.11"),
-                    text("k8s.pod.name", "orders-7c9d8f6b5-x2x9q"),
-                    text("telemetry.sdk.language", "java"),
-                ],
-                ..Resource::default()
-            }),
-            scope_spans: vec![ScopeSpans {
-                scope: Some(InstrumentationScope {
-                    name: "io.opentelemetry.tomcat-10.0".to_owned(),
-                    version: "2.20.0-alpha".to_owned(),
-                    ..InstrumentationScope::default()
-                }),
-                spans: (0..500).map(|i| span(i, every)).collect(),
-                schema_url: String::new(),
-            }],
-            schema_url: "https://opentelemetry.io/schemas/1.37.0".to_owned(),
-        }],
+    let spans = (0..500).map(|i| {
+        let mut span = http_service::span(i, trace_of_five(i));
+        if every {
+            differ(i, &mut span);
+        }
+        span
+    });
+    http_service::request(spans.collect())
+}
+
+/// Makes the values that repeat from span to span the span's own.
+fn differ(i: u64, span: &mut Span) {
+    const DIFFER: [&str; 4] = ["url.path", "client.address", "enduser.id", "thread.name"];
+    let other = |text: &mut String| text.push_str(&format!(".{i:03}"));
+    other(&mut span.trace_state);
+    other(&mut span.name);
+    for attribute in &mut span.attributes {
+        let value = attribute.value.as_mut().and_then(|v| v.value.as_mut());
+        if let Some(Value::StringValue(text)) = value
+            && !DIFFER.contains(&attribute.key.as_str())
+        {
+            other(text);
+        }
     }
-    .encode_to_vec()
 }
 
 fn compile(rules: &str) -> Policy {

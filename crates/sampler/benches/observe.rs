@@ -14,13 +14,10 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ident::{Signal, TenantId};
 use journal::{Block, Position};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use prost::Message;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use sampler::Sampler;
 use sampler::config::Sampling;
+use testkit::http_service;
 
 /// Counts what is allocated.
 struct Counting;
@@ -67,88 +64,13 @@ fn config() -> Sampling {
     serde_saphyr::from_str(FIVE_POLICIES).expect("good")
 }
 
-fn text(key: &str, value: impl Into<String>) -> KeyValue {
-    attribute(key, Value::StringValue(value.into()))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        key_strindex: 0,
-    }
-}
-
 fn span(trace: u64, i: u64) -> Span {
-    let failed = i.is_multiple_of(50);
     let mut trace_id = trace
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .to_le_bytes()
         .to_vec();
     trace_id.extend_from_slice(&trace.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
-    Span {
-        trace_id,
-        span_id: (i * 0x517c_c1b7_2722_0a95 + 1).to_le_bytes().to_vec(),
-        parent_span_id: (i * 0x2545_f491_4f6c_dd1d + 1).to_le_bytes().to_vec(),
-        trace_state: "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".to_owned(),
-        flags: 0x101,
-        name: "GET /api/v1/orders/{orderId}/items".to_owned(),
-        kind: 2,
-        start_time_unix_nano: 1_764_000_000_000_000_000 + i * 1_000_003,
-        end_time_unix_nano: 1_764_000_000_004_000_000 + i * 1_000_003,
-        attributes: vec![
-            text("http.request.method", "GET"),
-            text("url.scheme", "https"),
-            text("url.path", format!("/api/v1/orders/{}/items", 100_000 + i)),
-            text("http.route", "/api/v1/orders/{orderId}/items"),
-            attribute(
-                "http.response.status_code",
-                Value::IntValue(if failed { 500 } else { 200 }),
-            ),
-            text(
-                "server.address",
-                "orders.shop-production.svc.cluster.eu-west-1.example.net",
-            ),
-            attribute("server.port", Value::IntValue(8443)),
-            text("network.protocol.version", "1.1"),
-            text(
-                "user_agent.original",
-                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-            ),
-            text("client.address", format!("10.42.{}.{}", i % 256, i % 199)),
-            text(
-                "enduser.id",
-                format!("9f1c7a52-3f0e-4c19-8d3e-{:012}", i * 7919),
-            ),
-            text("thread.name", format!("http-nio-8443-exec-{}", i % 200)),
-        ],
-        status: Some(Status {
-            message: String::new(),
-            code: i32::from(failed) * 2,
-        }),
-        ..Span::default()
-    }
-}
-
-fn payload(spans: Vec<Span>) -> Vec<u8> {
-    ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans {
-            resource: Some(Resource {
-                attributes: vec![
-                    text("service.name", "orders"),
-                    text("service.version", "4.7.11"),
-                    text("k8s.pod.name", "orders-7c9d8f6b5-x2x9q"),
-                ],
-                ..Resource::default()
-            }),
-            scope_spans: vec![ScopeSpans {
-                spans,
-                ..ScopeSpans::default()
-            }],
-            ..ResourceSpans::default()
-        }],
-    }
-    .encode_to_vec()
+    http_service::span(i, trace_id)
 }
 
 const START: u64 = 1_764_000_000_000_000_000;
@@ -195,7 +117,7 @@ fn blocks() -> Vec<Block> {
     (0..100u64)
         .map(|b| {
             let spans = (0..500).map(|i| span(b * 100 + i / 5, i)).collect();
-            block(START + b * 1_000_000, payload(spans))
+            block(START + b * 1_000_000, http_service::request(spans))
         })
         .collect()
 }
@@ -313,7 +235,7 @@ fn memory() {
                 ..span(trace, round + 1)
             });
             let at = START + round * 1_000_000_000 + first;
-            let block = block(at, payload(spans.collect()));
+            let block = block(at, http_service::request(spans.collect()));
             time += timed(|| sampler.observe(&block));
         }
     }

@@ -14,6 +14,7 @@ pub mod alertmanager;
 pub mod canary;
 pub mod client;
 pub mod collector;
+pub mod http_service;
 pub mod ids;
 pub mod jwt;
 pub mod load;

@@ -59,6 +59,11 @@ impl<O: Observer> Engine<'_, O> {
                 (index, rule) = (other, strict);
             }
         }
+        self.act(index, rule, content, at)
+    }
+
+    /// Does what a rule says to do to the whole text.
+    fn act(&mut self, index: u16, rule: &Rule, content: &[u8], at: &[u8]) -> Outcome {
         self.count(index, rule.action.as_str(), at);
         if rule.action == Action::Drop {
             return Outcome::Drop;
@@ -66,7 +71,7 @@ impl<O: Observer> Engine<'_, O> {
         let out = &mut self.buffers.text;
         out.clear();
         rule.action
-            .put(&rule.name, policy.key.as_ref(), content, out);
+            .put(&rule.name, self.policy.key.as_ref(), content, out);
         Outcome::Replace
     }
 
@@ -120,15 +125,7 @@ impl<O: Observer> Engine<'_, O> {
         let policy = self.policy;
         let whole = strictest_whole(policy, active, &self.buffers.found);
         if let Some((index, rule)) = whole {
-            self.count(index, rule.action.as_str(), at);
-            if rule.action == Action::Drop {
-                return Outcome::Drop;
-            }
-            let out = &mut self.buffers.text;
-            out.clear();
-            rule.action
-                .put(&rule.name, policy.key.as_ref(), text.as_bytes(), out);
-            return Outcome::Replace;
+            return self.act(index, rule, text.as_bytes(), at);
         }
         let mut out = std::mem::take(&mut self.buffers.text);
         out.clear();
