@@ -20,8 +20,13 @@ pub struct Context {
 
 impl Context {
     /// Finds the repository by this crate's place in it, and makes the cache folder.
+    ///
+    /// The place is the one that cargo tells now: the program may have been compiled in another
+    /// clone that shares the target folder, and is gone.
     pub fn new() -> Outcome<Self> {
-        let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .ok_or("CARGO_MANIFEST_DIR is not set: run `cargo xtask`")?;
+        let repository = PathBuf::from(package)
             .parent()
             .ok_or("xtask has no parent folder")?
             .to_path_buf();

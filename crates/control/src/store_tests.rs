@@ -129,10 +129,6 @@ fn write_the_golden_file() {
     .unwrap();
     release(&mut one, None, after(60)).unwrap();
     one.told = 4;
-    let path = format!(
-        "{}/tests/golden/{}.json",
-        env!("CARGO_MANIFEST_DIR"),
-        one.id
-    );
+    let path = format!("tests/golden/{}.json", one.id);
     fs::write(path, encode(&one).unwrap()).unwrap();
 }

@@ -131,7 +131,7 @@ proptest! {
         example in prop::sample::select(vec!["trace.json", "logs.json", "metrics.json", "events.json"]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..6),
     ) {
-        let path = format!("{}/../testkit/data/otlp/{example}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("../testkit/data/otlp/{example}");
         let mut text = std::fs::read(path).expect("the example");
         for (at, byte, how) in changes {
             let at = at.index(text.len());

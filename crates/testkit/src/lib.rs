@@ -28,7 +28,7 @@ pub mod sdk;
 pub mod stella;
 pub mod traces;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use places::Tool;
@@ -37,11 +37,16 @@ use places::Tool;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The repository's root.
+///
+/// Where cargo runs the program, cargo says so: what was compiled in may be another clone that
+/// shares the target folder, and gone.
 pub fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors()
-        .nth(2)
-        .expect("crates/testkit lies two folders deep")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    package
+        .ancestors()
+        .find(|folder| folder.join("Cargo.lock").is_file())
+        .expect("a package lies within the repository")
         .to_owned()
 }
 

@@ -508,9 +508,9 @@ fn the_golden_outbox_opens() {
             }
         }
     }
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let golden = Path::new("tests/golden/v1");
     let folder = tempfile::tempdir().unwrap();
-    copy(&golden, folder.path());
+    copy(golden, folder.path());
     let listing = list(folder.path()).unwrap();
     assert_eq!(
         (listing.pending.len(), listing.dead.len(), listing.damaged),
