@@ -2,11 +2,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use crate::docs;
 use crate::run::{Context, Outcome, run, step};
 use crate::setup;
+
+/// No build and no test is silent for so long, on the slowest machine.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,8 @@ fn deny(context: &Context) -> Outcome {
     ]))
 }
 
-/// Runs cargo's tests, passes on what they print, and adds up passed, failed and ignored.
+/// Runs cargo's tests, passes on what they print, and adds up passed, failed and ignored. Tests
+/// that print nothing for [`SILENCE`] are given up: the last line tells which one hangs.
 fn counted(command: &mut Command) -> Outcome<([u64; 3], bool)> {
     let mut child = command
         .stdout(Stdio::piped())
@@ -97,8 +102,23 @@ fn counted(command: &mut Command) -> Outcome<([u64; 3], bool)> {
         .map_err(|error| format!("could not start cargo: {error}"))?;
     let mut totals = [0_u64; 3];
     if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.map_err(|error| format!("reading cargo's output: {error}"))?;
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(stdout).split(b'\n');
+            lines.for_each(|line| drop(tell.send(line)));
+        });
+        loop {
+            let line = match told.recv_timeout(SILENCE) {
+                Ok(line) => line.map_err(|error| format!("reading cargo's output: {error}"))?,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = child.kill();
+                    return Err(format!(
+                        "no test said anything for {} minutes; see above for the last one",
+                        SILENCE.as_secs() / 60
+                    ));
+                }
+            };
             let mut out = std::io::stdout().lock();
             out.write_all(&line)
                 .and_then(|()| out.write_all(b"\n"))

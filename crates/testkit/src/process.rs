@@ -46,7 +46,21 @@ impl Process {
     /// SIGKILL: no last words.
     pub fn kill(&mut self) {
         self.child.kill().expect("the child can be killed");
-        self.child.wait().expect("the child ends");
+        wait_for("the killed process to end", || !self.runs());
+    }
+
+    /// Its threads: name, state, and what each waits for in the kernel.
+    pub fn threads(&self) -> String {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let of = |thread: std::fs::DirEntry| {
+            let read = |name: &str| {
+                let text = std::fs::read_to_string(thread.path().join(name));
+                text.unwrap_or_default().trim().to_owned()
+            };
+            format!("{}: {}\n", read("stat"), read("wchan"))
+        };
+        threads.map(of).collect()
     }
 
     /// SIGTERM, and how it ended.

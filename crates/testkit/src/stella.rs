@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::PATIENCE;
 use crate::process::Process;
 
 /// Listeners on free ports; put before the rest of a profile.
@@ -82,11 +83,7 @@ impl Stella {
             .args(&self.arguments)
             .stdout(Stdio::piped());
         let mut process = Process::start(&mut command, self.folder().join("stella.log"));
-        let stdout = process.child().stdout.take().expect("its output");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("its first line");
+        let line = first_line(&mut process);
         let at = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("{error}: {line:?}\n{}", process.log()));
         (self.process, self.at) = (Some(process), Some(at));
@@ -184,4 +181,19 @@ impl Stella {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }
+}
+
+/// What it prints first. A gateway that says nothing for long fails the test, which would wait for
+/// ever, and its threads are shown.
+fn first_line(process: &mut Process) -> String {
+    let stdout = process.child().stdout.take().expect("its output");
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let _ = tell.send(read.map(|_| line));
+    });
+    told.recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| panic!("no word for {PATIENCE:?}:\n{}", process.threads()))
+        .expect("its first line")
 }
