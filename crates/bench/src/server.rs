@@ -40,7 +40,7 @@ pub fn run(windows: Windows) {
                 builder
                     .initial_stream_window_size(1 << 20)
                     .initial_connection_window_size(2 << 20)
-                    .max_frame_size(256 << 10);
+                    .max_frame_size(512 << 10);
             }
             tokio::spawn(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
         }

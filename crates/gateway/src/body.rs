@@ -1,7 +1,7 @@
 //! A request's body, collected into one buffer within limits.
 //!
-//! Each byte is copied once, or not at all where the body came in one piece. Bytes are leased as
-//! they arrive, so that an announced length costs nothing until it is sent.
+//! Each byte is copied once, or not at all where the body came in one large piece. Bytes are leased
+//! as they arrive, so that an announced length costs nothing until it is sent.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
@@ -13,6 +13,10 @@ use crate::{Kind, Limits, Refusal};
 
 /// How much is set aside for a body of unknown length at first.
 const FIRST_BYTES: usize = 16 << 10;
+/// A body that came in one piece of at least this size is kept as it came. It may be a part of the
+/// connection's read buffer, which it keeps then: at most about as much again, as such a buffer is
+/// made for the frame that comes.
+const OWN_PIECE_BYTES: usize = 64 << 10;
 
 /// Collects `body`. `announced` tells from the first bytes how long the whole will be, if it can.
 pub(crate) async fn collect<B>(
@@ -82,7 +86,8 @@ where
         }
     }
     match first {
-        // The piece may be a part of the connection's larger read buffer, which it would keep.
+        Some(only) if only.len() >= OWN_PIECE_BYTES => Ok(only),
+        // The piece may be a small part of the connection's read buffer.
         Some(only) => Ok(Bytes::copy_from_slice(&only)),
         None => Ok(buffer.freeze()),
     }

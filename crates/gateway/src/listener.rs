@@ -29,8 +29,9 @@ use crate::{Limits, Peer, Transport, grpc, http};
 /// connection before it must wait for the gateway to read.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
-/// The largest HTTP/2 frame taken. A sender that honours it sends a request in fewer pieces.
-const FRAME_BYTES: u32 = 256 << 10;
+/// The largest HTTP/2 frame taken. A sender that makes use of it sends a request of usual size in
+/// one piece, which then is not copied.
+const FRAME_BYTES: u32 = 512 << 10;
 /// How long a peer may take to answer a ping.
 const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 
