@@ -71,7 +71,8 @@ pub struct Limits {
 impl Limits {
     /// How many read timeouts a whole body may take.
     pub const BODY_PAUSES: u32 = 6;
-    /// The largest head of a request, in bytes.
+    /// The largest head of an HTTP/2 request, in bytes; of an HTTP/1 one, four times as much, as that
+    /// is also the size of its read buffer.
     pub const HEAD_BYTES: u32 = 16 << 10;
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use ::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use ::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use bytes::Bytes;
 use http_body::Body;
@@ -173,6 +173,9 @@ fn refuse(media: Option<Media>, refusal: &Refusal) -> Response<Answer> {
     match refusal.kind {
         Kind::Encoding => {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(KNOWN));
+        }
+        Kind::Unauthenticated => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Kind::Method => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));

@@ -203,6 +203,8 @@ async fn refused_senders() {
             let answer = post(rig.http, Signal::Logs, media, body).await;
             assert_eq!(answer.status, http, "{answer:?}");
             assert_eq!(answer.header("content-type"), media);
+            let challenge = if http == 401 { "Bearer" } else { "" };
+            assert_eq!(answer.header("www-authenticate"), challenge);
             let status = answer.rpc_status();
             assert_eq!(status.code, code as i32);
             assert_eq!(status.message, "not you: 100 % sure\u{e9}");
