@@ -24,8 +24,8 @@ use crate::config::Config;
 use crate::estimate::Estimate;
 use crate::incident::{self, Incident, IncidentId, Open, Refusal, Scope, State};
 use crate::metrics::Metrics;
-use crate::seam::{Events, Retention, Sampling};
-use crate::store::{Loaded, Store, StoreError};
+use crate::seam::{self, Events, Period, Retention, Sampling};
+use crate::store::{Damaged, Kept, Loaded, Store, StoreError};
 
 /// What an incident has an effect on.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Seams {
     pub sampling: Arc<dyn Sampling>,
     /// Retention.
     pub retention: Arc<dyn Retention>,
+    /// Filters of metrics.
+    pub metrics: Arc<dyn seam::Metrics>,
     /// Notifications.
     pub events: Arc<dyn Events>,
 }
@@ -50,6 +52,8 @@ struct Inner {
     state: Mutex<All>,
     /// The scopes of those that are open, for who must not wait for the disk.
     open: RwLock<Arc<Vec<Scope>>>,
+    /// Those that are open or wait for their capture, for the same.
+    at_hand: RwLock<Arc<Vec<Incident>>>,
     /// Names of files that could not be read: what is in force for them is left alone.
     damaged: BTreeSet<String>,
 }
@@ -61,6 +65,8 @@ struct All {
     dirty: BTreeSet<IncidentId>,
     /// Those with a step that failed, which has been logged.
     troubled: BTreeSet<IncidentId>,
+    /// What is held for files that could not be read, with the file.
+    kept: Vec<(String, Kept)>,
 }
 
 /// Why nothing was done.
@@ -99,16 +105,18 @@ impl Register {
         meter: &Meter,
     ) -> Register {
         let metrics = Metrics::new(meter);
+        metrics.prepare(&config.triggers);
         metrics.damaged.set(loaded.damaged.len() as f64);
-        for (name, why) in &loaded.damaged {
-            tracing::error!(
-                file = name,
-                why,
-                "an incident's file cannot be used; it is left as it is"
-            );
-        }
-        let damaged = loaded.damaged.into_iter();
-        let damaged = damaged.map(|(name, _)| name.trim_end_matches(".json").to_owned());
+        let kept = loaded.damaged.iter().filter_map(|damaged| {
+            let kept = damaged.keeps(&config);
+            damaged.tell(kept.as_ref());
+            Some((damaged.file.clone(), kept?))
+        });
+        let kept: Vec<(String, Kept)> = kept.collect();
+        metrics.damaged_holds.set(kept.len() as f64);
+        let damaged = loaded.damaged.iter();
+        let damaged = damaged.map(|damaged| damaged.file.trim_end_matches(".json").to_owned());
+        let damaged = damaged.collect();
         for incident in loaded.incidents.values().filter(|known| known.is_open()) {
             metrics.opened(incident);
         }
@@ -119,10 +127,12 @@ impl Register {
             metrics,
             state: Mutex::new(All {
                 incidents: loaded.incidents,
+                kept,
                 ..All::default()
             }),
             open: RwLock::default(),
-            damaged: damaged.collect(),
+            at_hand: RwLock::default(),
+            damaged,
         };
         inner.publish(&inner.lock());
         Register(Arc::new(inner))
@@ -147,7 +157,7 @@ impl Register {
             && let Some(incident) = all.incidents.get(&known)
         {
             return Ok(Opened {
-                estimate: Estimate::of(incident, all.open(), now, &room),
+                estimate: Estimate::of(incident, all.holding(), now, &room),
                 incident: incident.clone(),
                 fresh: false,
             });
@@ -160,7 +170,7 @@ impl Register {
             all.open().count(),
             &inner.config.limits(),
         )?;
-        let estimate = Estimate::of(&incident, all.open(), now, &room);
+        let estimate = Estimate::of(&incident, all.holding(), now, &room);
         estimate.check(inner.config.disk_budget)?;
         // Before it is stored, so that what it looks back to does not leave meanwhile.
         inner.seams.retention.hold(&id, incident.hold.from, None);
@@ -197,7 +207,7 @@ impl Register {
         inner.change(id, now, |incident, others| {
             incident::extend(incident, ttl, by, note, now, &inner.config.limits())?;
             let room = inner.seams.retention.room();
-            let others = others.values().filter(|other| other.is_open());
+            let others = others.values().filter(|other| !other.hold.released);
             Estimate::of(incident, others, now, &room).check(inner.config.disk_budget)?;
             Ok(true)
         })
@@ -215,13 +225,30 @@ impl Register {
         now: Timestamp,
     ) -> Result<Incident, Failure> {
         let config = &self.0.config;
-        let (after, limits) = (config.hold_after_close.0, config.limits());
+        let (after, limits) = (config.capture_deadline.0, config.limits());
         self.0.change(id, now, |incident, _| {
             incident::close(incident, by, note, now, after, &limits)
         })
     }
 
-    /// Lets retention go before its time, as when the evidence is taken.
+    /// Notes that the capture of an incident that is over was taken, and lets retention go.
+    ///
+    /// # Errors
+    /// If none is awaited, or the change cannot be made durable.
+    pub fn captured(
+        &self,
+        id: &IncidentId,
+        manifest: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Incident, Failure> {
+        let limits = self.0.config.limits();
+        self.0.change(id, now, |incident, _| {
+            incident::captured(incident, manifest, by, now, &limits)
+        })
+    }
+
+    /// Lets retention go before its time: the capture is given up.
     ///
     /// # Errors
     /// If it is open, or the change cannot be made durable.
@@ -253,7 +280,7 @@ impl Register {
     /// What an open incident will hold.
     pub fn estimate(&self, incident: &Incident, now: Timestamp) -> Estimate {
         let all = self.0.lock();
-        Estimate::of(incident, all.open(), now, &self.0.seams.retention.room())
+        Estimate::of(incident, all.holding(), now, &self.0.seams.retention.room())
     }
 
     /// The scopes of those that are open. Waits for nothing.
@@ -262,19 +289,35 @@ impl Register {
         Arc::clone(&open.unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Those that are open or wait for their capture, the newest first. Waits for nothing.
+    pub fn at_hand(&self) -> Arc<Vec<Incident>> {
+        let at_hand = self.0.at_hand.read();
+        Arc::clone(&at_hand.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Ends what is over, tries again what failed, forgets what is old. Call it each second.
     pub fn tick(&self, now: Timestamp) {
         let inner = &*self.0;
         let mut all = inner.lock();
         inner.end_what_is_over(&mut all, now);
         inner.settle_all(&mut all, now);
-        inner.forget_old(&mut all);
+        inner.settle_damaged(&mut all, now);
+        inner.forget_old(&mut all, now);
         inner.publish(&all);
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Counts what became of a firing.
+    pub(crate) fn count_firing(&self, trigger: &str, outcome: &str) {
+        self.0
+            .metrics
+            .firings
+            .with_label_values(&[trigger, outcome])
+            .inc();
     }
 
     /// Counts a request that was refused.
@@ -286,6 +329,23 @@ impl Register {
 impl All {
     fn open(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().filter(|known| known.is_open())
+    }
+
+    /// Those that hold something, open or not.
+    fn holding(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().filter(|known| !known.hold.released)
+    }
+}
+
+impl Damaged {
+    fn tell(&self, kept: Option<&Kept>) {
+        let until = kept.map(|kept| kept.until.to_string()).unwrap_or_default();
+        tracing::error!(
+            file = self.file,
+            why = self.why,
+            held_until = until,
+            "an incident's file cannot be used; it is left as it is, and all that its incident may hold is held; move the file away to end that"
+        );
     }
 }
 
@@ -299,6 +359,26 @@ impl Inner {
         let scopes = all.open().map(|known| known.scope.clone()).collect();
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         *open = Arc::new(scopes);
+        drop(open);
+        let shown = |known: &&Incident| known.is_open() || known.awaits_capture();
+        let shown = all
+            .incidents
+            .values()
+            .rev()
+            .filter(shown)
+            .cloned()
+            .collect();
+        let mut at_hand = self.at_hand.write().unwrap_or_else(PoisonError::into_inner);
+        *at_hand = Arc::new(shown);
+        drop(at_hand);
+        self.metrics.captures(all.incidents.values());
+        let period = |known: &Incident| Period {
+            scope: known.scope.clone(),
+            from: known.hold.from,
+            to: known.hold.to,
+        };
+        let periods = all.incidents.values().map(period).collect();
+        self.seams.metrics.pass(periods);
     }
 
     /// A transition: stored first, then in force.

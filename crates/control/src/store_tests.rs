@@ -77,11 +77,8 @@ fn a_damaged_file_is_told_and_the_rest_go_on() {
     .unwrap();
     let (_, loaded) = Store::open(dir.path()).unwrap();
     assert_eq!(loaded.incidents.len(), 1);
-    let names: Vec<&str> = loaded
-        .damaged
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let names = loaded.damaged.iter().map(|damaged| damaged.file.as_str());
+    let names: Vec<&str> = names.collect();
     assert_eq!(names, [bad, "inc-20261125T162430Z-bbbbbb.json"]);
     assert_eq!(fs::read(dir.path().join(bad)).unwrap(), b"{\"version\":1");
 }
