@@ -179,7 +179,7 @@ impl Register {
             return Err(error.into());
         }
         inner.metrics.opened(&incident);
-        inner.note(&incident);
+        inner.note(&incident, 0);
         all.incidents.insert(id.clone(), incident);
         inner.publish(&all);
         inner.settle_one(&mut all, &id, now);
@@ -395,9 +395,10 @@ impl Inner {
             // The last counts while sampling still knows them.
             changed = self.with_counts(changed);
         }
+        let known = changed.timeline.len();
         if transition(&mut changed, &all.incidents)? {
             self.store.put(&changed)?;
-            self.note(&changed);
+            self.note(&changed, known);
             if !changed.is_open() {
                 self.metrics.ended(&changed);
             }
@@ -416,26 +417,23 @@ impl Inner {
         incident
     }
 
-    /// Counts and audits the last thing that happened.
-    fn note(&self, incident: &Incident) {
-        let Some(last) = incident.timeline.last() else {
-            return;
-        };
-        self.metrics
-            .events
-            .with_label_values(&[last.what.as_str()])
-            .inc();
-        tracing::info!(
-            target: "audit",
-            event = last.what.as_str(),
-            incident = incident.id.as_str(),
-            scope = %incident.scope,
-            by = last.by.as_deref().unwrap_or("stella"),
-            approved_by = incident.approved_by.as_deref().unwrap_or_default(),
-            expires_at = %incident.expires_at,
-            note = last.note.as_deref().unwrap_or_default(),
-            "incident {}", last.what.as_str()
-        );
+    /// Counts and audits what happened since the timeline had so many entries.
+    fn note(&self, incident: &Incident, known: usize) {
+        for entry in incident.timeline.iter().skip(known) {
+            let what = entry.what.as_str();
+            self.metrics.events.with_label_values(&[what]).inc();
+            tracing::info!(
+                target: "audit",
+                event = what,
+                incident = incident.id.as_str(),
+                scope = %incident.scope,
+                by = entry.by.as_deref().unwrap_or("stella"),
+                approved_by = incident.approved_by.as_deref().unwrap_or_default(),
+                expires_at = %incident.expires_at,
+                note = entry.note.as_deref().unwrap_or_default(),
+                "incident {what}"
+            );
+        }
     }
 }
 

@@ -119,7 +119,8 @@ fn a_capture_is_awaited_and_taken() {
         &[one(1, 4, "c"), one(3, 5, "a"), one(4, 6, "c")],
         &[],
     );
-    let dir = |name: &str| stella.folder().join(name).display().to_string();
+    let folder = stella.folder().to_owned();
+    let dir = |name: &str| folder.join(name).display().to_string();
     let [first, second, last] = ["first", "second", "last"].map(dir);
     let early = stella.run(&["incident", "capture", &id, "--output", &first]);
     let told = String::from_utf8(early.stderr).unwrap();

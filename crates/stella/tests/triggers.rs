@@ -80,7 +80,7 @@ fn a_burst_of_errors_opens_one_incident() {
     assert_eq!(one["opened_by"], "trigger:errors");
     assert_eq!(
         one["reason"],
-        "errors: 100.0 % of 60 spans failed within 1m"
+        "errors: 100.0 % of 50 spans failed within 1m"
     );
     assert!(
         stella.log().contains("a trigger opened an incident"),

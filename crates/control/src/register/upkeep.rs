@@ -20,8 +20,9 @@ impl Inner {
                 continue;
             };
             let mut known = self.with_counts(known);
+            let entries = known.timeline.len();
             if incident::expire(&mut known, now, self.config.capture_deadline.0) {
-                self.note(&known);
+                self.note(&known, entries);
                 self.metrics.ended(&known);
                 // Its end follows from its record, so it needs no disk to be in force.
                 all.dirty.insert(id.clone());

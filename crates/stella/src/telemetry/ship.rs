@@ -91,8 +91,10 @@ pub fn open(
                 &format!("the destination `{name}`: {error}"),
             )
         };
-        let metrics = ship.metrics.as_ref();
-        let filter = metrics.map(|metrics| Filter::new(metrics, passing.clone()));
+        let filter = ship
+            .metrics
+            .as_ref()
+            .map(|metrics| Filter::new(metrics, passing.clone()));
         let config = shipper::Config {
             metrics: filter.transpose().map_err(|error| wrong(&error))?,
             ..ship_config(ship, &data.dead_letters(), keeper)?
