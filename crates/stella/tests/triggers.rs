@@ -49,6 +49,16 @@ fn incidents(stella: &Stella) -> Vec<Value> {
     list["incidents"].as_array().unwrap().clone()
 }
 
+/// The one incident that has this.
+fn of(stella: &Stella, key: &str, value: &str) -> Value {
+    let mut found = incidents(stella)
+        .into_iter()
+        .filter(|one| one[key] == value);
+    let one = found.next().expect("an incident");
+    assert!(found.next().is_none());
+    one
+}
+
 fn firings(stella: &Stella, trigger: &str, outcome: &str) -> f64 {
     let series = "stella_incident_trigger_firings_total";
     stella.series(&format!(
@@ -228,7 +238,7 @@ fn slow_roots_and_patterns_in_logs() {
         &records("db", &["fine", "x out of space y", "out of memory"]),
     );
     wait_for("the pattern", || incidents(&stella).len() == 2);
-    let one = incidents(&stella)[0].clone();
+    let one = of(&stella, "trigger", "oom");
     assert_eq!(one["scope"], "service=db,attr.kind=oom");
     assert_eq!(one["reason"], "oom: 3 log records match within 1m");
     // Nothing of the records is in the incident or the log.

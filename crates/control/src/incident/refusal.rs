@@ -115,7 +115,7 @@ pub enum Refusal {
     },
     /// It would hold more of the disk than may be.
     #[error(
-        "it would hold {estimate}, more than {what} ({limit})\nhint: shorten its time or lookback, or raise `incidents.disk_budget`"
+        "it would hold {estimate}, more than {what} ({limit})\nhint: shorten its time or lookback, take the captures that are awaited, or raise `incidents.disk_budget`"
     )]
     OverBudget {
         /// The estimate, for a person.
