@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::incident::tests::{after, asked, now};
 use crate::incident::{Count, Key, What};
-use crate::seam::{Event, Room};
+use crate::seam::{Event, Period, Room};
 
 type Span = (Timestamp, Option<Timestamp>);
 
