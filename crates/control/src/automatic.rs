@@ -34,7 +34,7 @@ pub(crate) fn instead(
     is_same: impl Fn(&Incident) -> bool,
 ) -> Result<Option<IncidentId>, Refusal> {
     let kin = || incidents.values().filter(|known| is_kin(known));
-    if let Some(last) = kin().filter(|known| is_same(known)).next_back() {
+    if let Some(last) = kin().rfind(|known| is_same(known)) {
         if last.is_open() {
             return Ok(Some(last.id.clone()));
         }
@@ -58,10 +58,10 @@ pub(crate) fn instead(
 ///
 /// # Errors
 /// The name for which there is none, or nothing where a `{` has no `}`.
-pub(crate) fn fill<'t>(
-    template: &'t str,
+pub(crate) fn fill(
+    template: &str,
     value: impl Fn(&str) -> Option<String>,
-) -> Result<String, Option<&'t str>> {
+) -> Result<String, Option<&str>> {
     let mut filled = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

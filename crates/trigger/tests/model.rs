@@ -146,7 +146,7 @@ fn random_block(rng: &mut StdRng, at: u64) -> Block {
     let mut service = || services[rng.random_range(0..3)];
     let (one, two) = (service(), service());
     // Times of trouble and others.
-    let bad = (at / (40 * SECOND)) % 2 == 0;
+    let bad = (at / (40 * SECOND)).is_multiple_of(2);
     let content = match rng.random_bool(0.3) {
         true => {
             let logs = |service, rng: &mut StdRng| ResourceLogs {
