@@ -32,12 +32,15 @@ pub struct Config {
     /// The most that the journal may take on the disk beyond `journal.max_bytes`, for what open
     /// incidents hold.
     pub disk_budget: Bytes,
-    /// How long the journal still holds what belongs to an incident after it has ended.
-    pub hold_after_close: Time,
+    /// How long after its end the journal still holds what belongs to an incident, for its capture
+    /// (`incident capture`). With `0s` none is awaited, and the hold ends with the incident.
+    pub capture_deadline: Time,
     /// How many closed incidents are remembered; older ones are forgotten.
     pub keep_closed: usize,
     /// Open incidents from Alertmanager's webhooks. Off unless there is this section.
     pub alertmanager: Option<Alertmanager>,
+    /// What opens incidents by itself, from what the journal takes in. None unless named here.
+    pub triggers: Vec<trigger::Trigger>,
 }
 
 impl Default for Config {
@@ -50,9 +53,10 @@ impl Default for Config {
             lookback: minutes(15),
             max_lookback: minutes(60),
             disk_budget: Bytes(20 << 30),
-            hold_after_close: minutes(0),
+            capture_deadline: minutes(24 * 60),
             keep_closed: 200,
             alertmanager: None,
+            triggers: Vec::new(),
         }
     }
 }
@@ -173,11 +177,12 @@ impl Config {
             let hint = "`incidents.lookback` goes up to `incidents.max_lookback`";
             return Err(("lookback", message, hint));
         }
-        if self.hold_after_close.0 > WEEK {
-            let message = format!("a hold of {}", self.hold_after_close);
-            let hint = "`incidents.hold_after_close` goes up to 168h";
-            return Err(("hold_after_close", message, hint));
+        if self.capture_deadline.0 > WEEK {
+            let message = format!("a capture within {}", self.capture_deadline);
+            let hint = "`incidents.capture_deadline` goes up to 168h";
+            return Err(("capture_deadline", message, hint));
         }
+        self.check_triggers()?;
         match &self.alertmanager {
             // The cap is counted over those that are remembered.
             Some(trigger) if !(1..=self.keep_closed).contains(&trigger.max_per_day) => {
@@ -194,6 +199,40 @@ impl Config {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Config {
+    fn check_triggers(&self) -> Result<(), Wrong> {
+        trigger::check(&self.triggers)?;
+        for trigger in &self.triggers {
+            let name = &trigger.name;
+            if trigger
+                .ttl
+                .is_some_and(|ttl| ttl > self.max_ttl || ttl.0 < Duration::from_secs(1))
+            {
+                let message = format!("the trigger `{name}` opens incidents of another length");
+                return Err(("ttl", message, "`ttl` goes from 1s to `incidents.max_ttl`"));
+            }
+            if trigger
+                .lookback
+                .is_some_and(|lookback| lookback > self.max_lookback)
+            {
+                let message = format!("the trigger `{name}` looks back too far");
+                let hint = "`lookback` goes up to `incidents.max_lookback`";
+                return Err(("lookback", message, hint));
+            }
+            // A template that is no scope with any name in it would fail each time it fires.
+            if let Err(error) =
+                crate::firing::scope_of(trigger, "x", &ident::TenantId::default_tenant())
+            {
+                let message = format!("the trigger `{name}`: {error}");
+                let message = message.split('\n').next().unwrap_or_default().to_owned();
+                let hint = "write `scope` as `service={service},tenant={tenant}`, or `all`";
+                return Err(("scope", message, hint));
+            }
+        }
+        Ok(())
     }
 }
 

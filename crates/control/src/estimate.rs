@@ -12,6 +12,8 @@ use crate::seam::Room;
 /// What the journal will hold for an incident and those that are open beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
+    /// What is held before that for incidents that wait for their capture.
+    pub waiting: Duration,
     /// Of the past, as far as the journal has it.
     pub lookback: Duration,
     /// From now to the end.
@@ -27,7 +29,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What is held if `new` is open beside `others`. Holds overlap, so that the longest counts.
+    /// What is held if `new` is open beside `others` that hold something, open or over. Holds
+    /// overlap, so that no time counts twice.
     pub fn of<'i>(
         new: &'i Incident,
         others: impl Iterator<Item = &'i Incident>,
@@ -36,16 +39,23 @@ impl Estimate {
     ) -> Estimate {
         let mut lookback = since(new.hold.from, now);
         let mut ttl = since(now, new.expires_at);
-        for other in others {
+        let mut over: Vec<(Timestamp, Timestamp)> = Vec::new();
+        for other in others.filter(|other| other.id != new.id) {
+            if let Some(to) = other.hold.to {
+                over.push((other.hold.from, to));
+                continue;
+            }
             lookback = lookback.max(since(other.hold.from, now));
             ttl = ttl.max(since(now, other.expires_at));
         }
         let lookback = lookback.min(room.held);
+        let waiting = before(over, lookback, now, room);
         let bytes = |time: Duration| (room.bytes_per_second * time.as_secs_f64()).max(0.0) as u64;
         Estimate {
+            waiting,
             lookback,
             ttl,
-            bytes: bytes(lookback.saturating_add(ttl)),
+            bytes: bytes(waiting.saturating_add(lookback).saturating_add(ttl)),
             coming_bytes: bytes(ttl),
             bytes_per_second: room.bytes_per_second.max(0.0) as u64,
             free_bytes: room.free_bytes,
@@ -78,12 +88,36 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lookback, ttl) = (whole(self.lookback), whole(self.ttl));
         let bytes = Bytes(self.bytes);
+        let waiting = whole(self.waiting);
+        if !waiting.0.is_zero() {
+            write!(f, "{waiting} for captures + ")?;
+        }
         write!(f, "{lookback} + {ttl}, about {bytes} at the present rate")?;
         match self.free_bytes {
             Some(free) => write!(f, "; {} free", Bytes(free)),
             None => Ok(()),
         }
     }
+}
+
+/// How much of these times lies before the lookback, each moment once, as far as the journal has it.
+fn before(
+    mut spans: Vec<(Timestamp, Timestamp)>,
+    lookback: Duration,
+    now: Timestamp,
+    room: &Room,
+) -> Duration {
+    spans.sort_unstable();
+    let (mut counted, mut total) = (since(Timestamp::UNIX_EPOCH, now), Duration::ZERO);
+    // In lengths of time before now: from the oldest on, down to the lookback.
+    counted = counted.min(room.held);
+    for (from, to) in spans {
+        let from = since(from, now).min(counted);
+        let to = since(to, now).max(lookback);
+        total += from.saturating_sub(to);
+        counted = counted.min(to);
+    }
+    total
 }
 
 /// Without fractions of a second.
@@ -98,7 +132,8 @@ fn since(from: Timestamp, to: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::tests::{incident, now};
+    use crate::incident::IncidentId;
+    use crate::incident::tests::{after, incident, now};
 
     /// Guarantees: the text and the refusals hold the numbers of rate, times, budget and disk.
     #[test]
@@ -131,8 +166,26 @@ mod tests {
         let estimate = Estimate::of(&one, std::iter::empty(), now(), &full);
         assert_eq!(estimate.bytes, 7200 << 20);
         assert!(estimate.check(Bytes(8 << 30)).is_err());
+        // Those that are over count with what lies before the lookback, and no moment twice.
+        let ended = |opened: i64, ended: i64| {
+            let mut over = incident("service=c", 3600, 0);
+            over.id = IncidentId::new(after(opened), [9; 3]);
+            over.hold.from = after(opened);
+            over.hold.to = Some(after(ended));
+            over
+        };
+        let over = [ended(-1800, -1200), ended(-1500, -600), ended(-9999, -5000)];
+        let estimate = Estimate::of(&one, over.iter(), now(), &room);
+        assert_eq!(estimate.waiting, Duration::from_secs(1800 - 900));
+        assert_eq!(estimate.bytes, (2 * 3600 + 1800) << 20);
+        assert!(
+            estimate
+                .to_string()
+                .starts_with("15m for captures + 15m + 2h, about")
+        );
         // Beside a longer one, a short one adds nothing.
-        let short = incident("service=b", 60, 0);
+        let mut short = incident("service=b", 60, 0);
+        short.id = IncidentId::new(now(), [7; 3]);
         let both = Estimate::of(&short, [&one].into_iter(), now(), &room);
         assert_eq!(both.bytes, (2 * 3600 + 900) << 20);
     }

@@ -22,8 +22,10 @@
 
 pub mod access;
 pub mod api;
+mod automatic;
 mod config;
 mod estimate;
+mod firing;
 pub mod incident;
 mod metrics;
 mod register;
@@ -33,5 +35,6 @@ mod store;
 
 pub use config::{Admin, Alertmanager, Config, RemoteSampling};
 pub use estimate::Estimate;
+pub use firing::Outcome;
 pub use register::{Failure, Opened, Register, Seams};
-pub use store::{Loaded, Store, StoreError};
+pub use store::{Damaged, Loaded, Store, StoreError};

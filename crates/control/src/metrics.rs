@@ -2,6 +2,9 @@
 
 use meter::{CounterVec, Gauge, GaugeVec, Meter};
 
+use trigger::Trigger;
+
+use crate::firing::Outcome;
 use crate::incident::{Incident, What};
 
 /// The longest scope in a label, in bytes.
@@ -14,6 +17,10 @@ pub(crate) struct Metrics {
     pub events: CounterVec,
     pub refused: CounterVec,
     pub damaged: Gauge,
+    pub damaged_holds: Gauge,
+    pub captures_pending: Gauge,
+    /// BOUNDED: as many triggers as a profile may have, and a word each.
+    pub firings: CounterVec,
     pub trouble: Gauge,
 }
 
@@ -39,6 +46,19 @@ impl Metrics {
                 "stella_incident_files_damaged",
                 "Files of incidents that could not be read at start.",
             ),
+            damaged_holds: meter.gauge(
+                "stella_incident_damaged_holds",
+                "Incidents whose file could not be read and for which the journal holds all that they may hold.",
+            ),
+            captures_pending: meter.gauge(
+                "stella_incident_captures_pending",
+                "Incidents that are over and whose capture is awaited.",
+            ),
+            firings: meter.counter_vec(
+                "stella_incident_trigger_firings_total",
+                "Times a trigger's threshold was reached, by what became of it.",
+                &["trigger", "outcome"],
+            ),
             trouble: meter.gauge(
                 "stella_incident_pending_steps",
                 "Steps of incidents that failed and are tried again: sampling, notifications, writes.",
@@ -48,6 +68,21 @@ impl Metrics {
             metrics.events.with_label_values(&[what.as_str()]);
         }
         metrics
+    }
+
+    /// Shows the counters of triggers before they count.
+    pub(crate) fn prepare(&self, triggers: &[Trigger]) {
+        for trigger in triggers {
+            for outcome in Outcome::WORDS {
+                self.firings
+                    .with_label_values(&[trigger.name.as_str(), outcome]);
+            }
+        }
+    }
+
+    pub(crate) fn captures<'i>(&self, incidents: impl Iterator<Item = &'i Incident>) {
+        let pending = incidents.filter(|known| known.awaits_capture());
+        self.captures_pending.set(pending.count() as f64);
     }
 
     pub(crate) fn opened(&self, incident: &Incident) {

@@ -7,6 +7,7 @@
 //! Every method may block on the disk; call them where that is allowed.
 
 mod settle;
+mod tell;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upkeep;
@@ -24,8 +25,8 @@ use crate::config::Config;
 use crate::estimate::Estimate;
 use crate::incident::{self, Incident, IncidentId, Open, Refusal, Scope, State};
 use crate::metrics::Metrics;
-use crate::seam::{Events, Retention, Sampling};
-use crate::store::{Loaded, Store, StoreError};
+use crate::seam::{self, Events, Retention, Sampling};
+use crate::store::{Kept, Loaded, Store, StoreError};
 
 /// What an incident has an effect on.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Seams {
     pub sampling: Arc<dyn Sampling>,
     /// Retention.
     pub retention: Arc<dyn Retention>,
+    /// Filters of metrics.
+    pub metrics: Arc<dyn seam::Metrics>,
     /// Notifications.
     pub events: Arc<dyn Events>,
 }
@@ -50,6 +53,8 @@ struct Inner {
     state: Mutex<All>,
     /// The scopes of those that are open, for who must not wait for the disk.
     open: RwLock<Arc<Vec<Scope>>>,
+    /// Those that are open or wait for their capture, for the same.
+    at_hand: RwLock<Arc<Vec<Incident>>>,
     /// Names of files that could not be read: what is in force for them is left alone.
     damaged: BTreeSet<String>,
 }
@@ -61,6 +66,8 @@ struct All {
     dirty: BTreeSet<IncidentId>,
     /// Those with a step that failed, which has been logged.
     troubled: BTreeSet<IncidentId>,
+    /// What is held for files that could not be read, with the file.
+    kept: Vec<(String, Kept)>,
 }
 
 /// Why nothing was done.
@@ -99,16 +106,18 @@ impl Register {
         meter: &Meter,
     ) -> Register {
         let metrics = Metrics::new(meter);
+        metrics.prepare(&config.triggers);
         metrics.damaged.set(loaded.damaged.len() as f64);
-        for (name, why) in &loaded.damaged {
-            tracing::error!(
-                file = name,
-                why,
-                "an incident's file cannot be used; it is left as it is"
-            );
-        }
-        let damaged = loaded.damaged.into_iter();
-        let damaged = damaged.map(|(name, _)| name.trim_end_matches(".json").to_owned());
+        let kept = loaded.damaged.iter().filter_map(|damaged| {
+            let kept = damaged.keeps(&config);
+            damaged.tell(kept.as_ref());
+            Some((damaged.file.clone(), kept?))
+        });
+        let kept: Vec<(String, Kept)> = kept.collect();
+        metrics.damaged_holds.set(kept.len() as f64);
+        let damaged = loaded.damaged.iter();
+        let damaged = damaged.map(|damaged| damaged.file.trim_end_matches(".json").to_owned());
+        let damaged = damaged.collect();
         for incident in loaded.incidents.values().filter(|known| known.is_open()) {
             metrics.opened(incident);
         }
@@ -119,10 +128,12 @@ impl Register {
             metrics,
             state: Mutex::new(All {
                 incidents: loaded.incidents,
+                kept,
                 ..All::default()
             }),
             open: RwLock::default(),
-            damaged: damaged.collect(),
+            at_hand: RwLock::default(),
+            damaged,
         };
         inner.publish(&inner.lock());
         Register(Arc::new(inner))
@@ -147,7 +158,7 @@ impl Register {
             && let Some(incident) = all.incidents.get(&known)
         {
             return Ok(Opened {
-                estimate: Estimate::of(incident, all.open(), now, &room),
+                estimate: Estimate::of(incident, all.holding(), now, &room),
                 incident: incident.clone(),
                 fresh: false,
             });
@@ -160,7 +171,7 @@ impl Register {
             all.open().count(),
             &inner.config.limits(),
         )?;
-        let estimate = Estimate::of(&incident, all.open(), now, &room);
+        let estimate = Estimate::of(&incident, all.holding(), now, &room);
         estimate.check(inner.config.disk_budget)?;
         // Before it is stored, so that what it looks back to does not leave meanwhile.
         inner.seams.retention.hold(&id, incident.hold.from, None);
@@ -169,7 +180,7 @@ impl Register {
             return Err(error.into());
         }
         inner.metrics.opened(&incident);
-        inner.note(&incident);
+        inner.note(&incident, 0);
         all.incidents.insert(id.clone(), incident);
         inner.publish(&all);
         inner.settle_one(&mut all, &id, now);
@@ -197,7 +208,7 @@ impl Register {
         inner.change(id, now, |incident, others| {
             incident::extend(incident, ttl, by, note, now, &inner.config.limits())?;
             let room = inner.seams.retention.room();
-            let others = others.values().filter(|other| other.is_open());
+            let others = others.values().filter(|other| !other.hold.released);
             Estimate::of(incident, others, now, &room).check(inner.config.disk_budget)?;
             Ok(true)
         })
@@ -215,13 +226,30 @@ impl Register {
         now: Timestamp,
     ) -> Result<Incident, Failure> {
         let config = &self.0.config;
-        let (after, limits) = (config.hold_after_close.0, config.limits());
+        let (after, limits) = (config.capture_deadline.0, config.limits());
         self.0.change(id, now, |incident, _| {
             incident::close(incident, by, note, now, after, &limits)
         })
     }
 
-    /// Lets retention go before its time, as when the evidence is taken.
+    /// Notes that the capture of an incident that is over was taken, and lets retention go.
+    ///
+    /// # Errors
+    /// If none is awaited, or the change cannot be made durable.
+    pub fn captured(
+        &self,
+        id: &IncidentId,
+        manifest: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Incident, Failure> {
+        let limits = self.0.config.limits();
+        self.0.change(id, now, |incident, _| {
+            incident::captured(incident, manifest, by, now, &limits)
+        })
+    }
+
+    /// Lets retention go before its time: the capture is given up.
     ///
     /// # Errors
     /// If it is open, or the change cannot be made durable.
@@ -253,13 +281,7 @@ impl Register {
     /// What an open incident will hold.
     pub fn estimate(&self, incident: &Incident, now: Timestamp) -> Estimate {
         let all = self.0.lock();
-        Estimate::of(incident, all.open(), now, &self.0.seams.retention.room())
-    }
-
-    /// The scopes of those that are open. Waits for nothing.
-    pub fn scopes(&self) -> Arc<Vec<Scope>> {
-        let open = self.0.open.read();
-        Arc::clone(&open.unwrap_or_else(PoisonError::into_inner))
+        Estimate::of(incident, all.holding(), now, &self.0.seams.retention.room())
     }
 
     /// Ends what is over, tries again what failed, forgets what is old. Call it each second.
@@ -268,13 +290,23 @@ impl Register {
         let mut all = inner.lock();
         inner.end_what_is_over(&mut all, now);
         inner.settle_all(&mut all, now);
-        inner.forget_old(&mut all);
+        inner.settle_damaged(&mut all, now);
+        inner.forget_old(&mut all, now);
         inner.publish(&all);
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Counts what became of a firing.
+    pub(crate) fn count_firing(&self, trigger: &str, outcome: &str) {
+        self.0
+            .metrics
+            .firings
+            .with_label_values(&[trigger, outcome])
+            .inc();
     }
 
     /// Counts a request that was refused.
@@ -287,18 +319,17 @@ impl All {
     fn open(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().filter(|known| known.is_open())
     }
+
+    /// Those that hold something, open or not.
+    fn holding(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().filter(|known| !known.hold.released)
+    }
 }
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, All> {
         // What is behind it is changed only by whole incidents, so it is whole after a panic too.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn publish(&self, all: &All) {
-        let scopes = all.open().map(|known| known.scope.clone()).collect();
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        *open = Arc::new(scopes);
     }
 
     /// A transition: stored first, then in force.
@@ -315,9 +346,10 @@ impl Inner {
             // The last counts while sampling still knows them.
             changed = self.with_counts(changed);
         }
+        let known = changed.timeline.len();
         if transition(&mut changed, &all.incidents)? {
             self.store.put(&changed)?;
-            self.note(&changed);
+            self.note(&changed, known);
             if !changed.is_open() {
                 self.metrics.ended(&changed);
             }
@@ -334,28 +366,6 @@ impl Inner {
             incident.kept = Some(kept);
         }
         incident
-    }
-
-    /// Counts and audits the last thing that happened.
-    fn note(&self, incident: &Incident) {
-        let Some(last) = incident.timeline.last() else {
-            return;
-        };
-        self.metrics
-            .events
-            .with_label_values(&[last.what.as_str()])
-            .inc();
-        tracing::info!(
-            target: "audit",
-            event = last.what.as_str(),
-            incident = incident.id.as_str(),
-            scope = %incident.scope,
-            by = last.by.as_deref().unwrap_or("stella"),
-            approved_by = incident.approved_by.as_deref().unwrap_or_default(),
-            expires_at = %incident.expires_at,
-            note = last.note.as_deref().unwrap_or_default(),
-            "incident {}", last.what.as_str()
-        );
     }
 }
 

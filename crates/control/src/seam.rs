@@ -49,6 +49,23 @@ pub trait Retention: Send + Sync {
     fn room(&self) -> Room;
 }
 
+/// Metrics: what filters would leave out is shipped all the same in an incident's scope.
+pub trait Metrics: Send + Sync {
+    /// Whose scopes these are, and when: all that are known, in place of those before.
+    fn pass(&self, periods: Vec<Period>);
+}
+
+/// A scope, and the times between which everything in it passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Which telemetry.
+    pub scope: Scope,
+    /// From when on data was appended.
+    pub from: Timestamp,
+    /// Until when; open incidents have no end yet.
+    pub to: Option<Timestamp>,
+}
+
 /// How much comes in, and how much fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Room {
@@ -113,6 +130,10 @@ impl Sampling for Absent {
     }
 }
 
+impl Metrics for Absent {
+    fn pass(&self, _: Vec<Period>) {}
+}
+
 impl Events for Absent {
     fn put(&self, _: &Event) -> Result<(), String> {
         Ok(())
@@ -128,7 +149,7 @@ pub(crate) fn event(incident: &Incident, at: usize) -> Option<Event> {
         What::Extended => "stella.incident.extended",
         What::Closed => "stella.incident.closed",
         What::Expired => "stella.incident.expired",
-        What::InForce | What::Released => return None,
+        What::InForce | What::Captured | What::CaptureMissed | What::Released => return None,
     };
     let mut data = Map::new();
     let mut say = |key: &str, value: Option<String>| {

@@ -2,7 +2,7 @@
 //!
 //! RESTARTABLE: a file is written beside the old one, synced, renamed over it, and the folder is
 //! synced; so after a crash at any instant there is the old one or the new one. A file that cannot
-//! be read is left where it is, reported, and the others go on. `docs/formats/incident.md`
+//! be read is left where it is, reported, held for as long as it could be, and the others go on. `docs/formats/incident.md`
 //! describes the bytes.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::incident::{Incident, IncidentId};
+use crate::config::Config;
+use crate::incident::{Incident, IncidentId, earlier, later};
 
 const VERSION: u32 = 1;
 /// The largest file that is read.
@@ -33,8 +35,67 @@ pub struct Store {
 pub struct Loaded {
     /// The incidents, oldest first.
     pub incidents: BTreeMap<IncidentId, Incident>,
-    /// The names of files that could not be used, with what is wrong with each.
-    pub damaged: Vec<(String, String)>,
+    /// Files that could not be used, by name.
+    pub damaged: Vec<Damaged>,
+}
+
+/// A file that could not be used. What the incident in it may hold is held.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damaged {
+    /// Its name.
+    pub file: String,
+    /// What is wrong with it.
+    pub why: String,
+    /// The incident's id, if its name is one.
+    pub id: Option<IncidentId>,
+    /// When it was last written, as the file system says.
+    pub changed_at: Timestamp,
+}
+
+/// What an incident may hold whose record cannot be read: no less than it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Whose.
+    pub id: IncidentId,
+    /// From when on.
+    pub from: Timestamp,
+    /// Up to when.
+    pub to: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+}
+
+impl Damaged {
+    /// All that an incident of this name can hold, for as long as it can: it looks back no further
+    /// than may be, it was opened or extended when the file was last written at the latest, and
+    /// waits no longer for its capture.
+    pub fn keeps(&self, config: &Config) -> Option<Kept> {
+        let id = self.id.clone()?;
+        let opened = id.opened_at()?;
+        let to = later(self.changed_at.max(opened), config.max_ttl.0);
+        Some(Kept {
+            id,
+            from: earlier(opened, config.max_lookback.0),
+            to,
+            until: later(to, config.capture_deadline.0),
+        })
+    }
+}
+
+impl Loaded {
+    /// What the journal must not let go from the moment it is opened: from when, and to when where
+    /// that is known.
+    pub fn holds(&self, config: &Config) -> Vec<(IncidentId, Timestamp, Option<Timestamp>)> {
+        let known = self.incidents.values().filter(|known| !known.hold.released);
+        let known = known.map(|known| (known.id.clone(), known.hold.from, known.hold.to));
+        let damaged = self
+            .damaged
+            .iter()
+            .filter_map(|damaged| damaged.keeps(config));
+        known
+            .chain(damaged.map(|kept| (kept.id, kept.from, Some(kept.to))))
+            .collect()
+    }
 }
 
 /// The disk refused.
@@ -82,7 +143,12 @@ impl Store {
                 Ok(incident) => {
                     loaded.incidents.insert(incident.id.clone(), incident);
                 }
-                Err(why) => loaded.damaged.push((name, why)),
+                Err(why) => loaded.damaged.push(Damaged {
+                    id: id.parse().ok(),
+                    changed_at: changed_at(&self.dir.join(&name)),
+                    file: name,
+                    why,
+                }),
             }
         }
         loaded.damaged.sort();
@@ -98,6 +164,11 @@ impl Store {
         encode(incident)
             .and_then(|bytes| durable::replace(&path, &bytes))
             .map_err(|source| StoreError { path, source })
+    }
+
+    /// Whether a file of this name is still there.
+    pub(crate) fn has(&self, file: &str) -> bool {
+        self.dir.join(file).exists()
     }
 
     /// Forgets the incident.
@@ -116,6 +187,12 @@ impl Store {
     fn path(&self, id: &IncidentId) -> PathBuf {
         self.dir.join(format!("{id}.json"))
     }
+}
+
+fn changed_at(path: &Path) -> Timestamp {
+    let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let changed = changed.ok().and_then(|at| Timestamp::try_from(at).ok());
+    changed.unwrap_or_else(Timestamp::now)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -34,6 +34,7 @@ pub use policy::quota::Quotas;
 pub use policy::units::{Bytes, Time};
 pub use redaction::Redaction;
 pub use sampler::config::Sampling;
+pub use sampler::metrics::{MetricRule, Metrics};
 pub use secret::{Secret, SecretError};
 pub use ship::{
     Compression, Destination, Endpoint, FileCompression, FileDestination, FileFormat, Name,

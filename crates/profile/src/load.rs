@@ -100,6 +100,9 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
                 "leave `signals` out to take all of them",
             ));
         }
+        if let Some(metrics) = &ship.metrics {
+            check_metrics(name, text, ship_name, metrics)?;
+        }
         if !(1..=64).contains(&ship.in_flight) {
             return Err(wrong(
                 format!(
@@ -158,6 +161,28 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
         return Err(Error::at(name, text, at, 9, message, Some(hint.to_owned())));
     }
     Ok(())
+}
+
+/// Compiles a destination's filter of metrics, as the shipper will.
+fn check_metrics(
+    name: &str,
+    text: &str,
+    ship: &str,
+    metrics: &crate::Metrics,
+) -> Result<(), Error> {
+    use sampler::metrics::{Filter, Passing};
+    let Err(error) = Filter::new(metrics, Passing::default()) else {
+        return Ok(());
+    };
+    let told = error.to_string();
+    let (what, hint) = told.split_once("\nhint: ").unwrap_or((&told, ""));
+    let word = match error.word() {
+        "" => "metrics:",
+        word => word,
+    };
+    let message = format!("the destination `{ship}`: {what}");
+    let (at, hint) = (place_of(text, word), Some(hint.to_owned()));
+    Err(Error::at(name, text, at, word.len(), message, hint))
 }
 
 /// The line and column of the first place where `word` stands, for errors found after parsing.

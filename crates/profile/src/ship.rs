@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sampler::metrics::Metrics;
 use schemars::JsonSchema;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct Ship {
     /// The signals it takes: all unless told otherwise.
     #[serde(default = "all_signals")]
     pub signals: Vec<SignalName>,
+    /// Which metrics it is sent: all unless told otherwise.
+    #[serde(default)]
+    pub metrics: Option<Metrics>,
     /// The most that one request holds before compression. Receivers refuse more than 4 MiB.
     #[serde(default = "batch_max_bytes")]
     pub batch_max_bytes: Bytes,

@@ -1,10 +1,7 @@
 //! Overrides for incidents: while one is in force, every trace in its scope is kept.
 
-use ident::TenantId;
-use otlp::view::{KeyValue, Value};
+use ident::{Signal, TenantId};
 use serde::{Deserialize, Serialize};
-
-use crate::pass::bodies;
 
 /// The most overrides at once: a trace's state has room for this many numbers.
 pub const MAX_OVERRIDES: usize = 15;
@@ -126,29 +123,7 @@ impl Active<'_> {
     pub(crate) fn matching(&self, group: &[u8], span: &[u8]) -> u8 {
         let applies = |at: &usize| self.applies >> at & 1 == 1;
         let mut all = (0..self.all.len()).filter(applies).map(|at| &self.all[at]);
-        let found = all.find(|known| {
-            let Scope {
-                service,
-                attributes,
-                ..
-            } = &known.scope;
-            let resource = || bodies(group, 1).flat_map(|resource| bodies(resource, 1));
-            let has = |mut pairs: &mut dyn Iterator<Item = &[u8]>, key: &str, text: &str| {
-                let pairs = &mut pairs;
-                pairs.any(|pair| is(pair, key, text))
-            };
-            service
-                .as_ref()
-                .is_none_or(|name| has(&mut resource(), "service.name", name))
-                && attributes.iter().all(|(key, text)| {
-                    has(&mut bodies(span, 9), key, text) || has(&mut resource(), key, text)
-                })
-        });
+        let found = all.find(|known| known.scope.has(Signal::Traces, group, span));
         found.map_or(0, |known| known.number)
     }
-}
-
-fn is(pair: &[u8], key: &str, text: &str) -> bool {
-    let pair = KeyValue::new(pair);
-    pair.key_bytes() == key.as_bytes() && matches!(pair.value(), Value::String(t) if t == text)
 }

@@ -1,9 +1,12 @@
-//! What of a block is shipped: the sampler's decision applied to its bytes (NO-TREE).
+//! What of a block is shipped: the sampler's decision, or a filter of metrics, applied to its bytes
+//! (NO-TREE).
 
 use std::io;
 
 use bytes::Bytes;
+use ident::Signal;
 use journal::Block;
+use sampler::metrics::{self, Filter};
 use sampling::{DecisionReader, Decisions, Look, Unknown};
 
 /// What of a block is shipped.
@@ -21,6 +24,29 @@ pub(crate) enum Chosen {
     Undecided,
     /// Nothing of it and of all that follows.
     Ended,
+}
+
+/// What of a block of metrics is shipped; all of a block of another signal.
+pub(crate) fn filtered(filter: &Filter, block: &Block) -> Chosen {
+    if block.signal != Signal::Metrics {
+        return Chosen::Whole;
+    }
+    let mut part = Vec::new();
+    let (tenant, time) = (&block.tenant, block.appended_unix_nano);
+    match filter.choose(tenant, time, &block.payload, &mut part) {
+        Ok(metrics::Chosen::Whole) => Chosen::Whole,
+        Ok(metrics::Chosen::Nothing) => Chosen::Nothing,
+        Ok(metrics::Chosen::Part { items }) => {
+            // What is held is counted by its length.
+            part.shrink_to_fit();
+            Chosen::Part {
+                payload: Bytes::from(part),
+                items,
+            }
+        }
+        // The journal holds checked bytes; if these are not, the destination says so.
+        Err(_) => Chosen::Whole,
+    }
 }
 
 /// Follows decisions at a shipper's place.

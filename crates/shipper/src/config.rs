@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ident::{Signal, TenantId};
 use journal::Filter;
+use sampler::metrics::Filter as MetricFilter;
 use sampling::Decisions;
 
 use crate::{Retry, file, otlp};
@@ -23,6 +24,8 @@ pub struct Config {
     /// What of the blocks is carried; `None` means all. There must be decisions about each of
     /// `signals`.
     pub decisions: Option<Decisions>,
+    /// Which metrics are carried; `None` means all.
+    pub metrics: Option<MetricFilter>,
     /// The most bytes of a request before compression. A receiver's limit counts the whole
     /// message; that of most is 4 MiB.
     pub batch_max_bytes: usize,
@@ -51,6 +54,7 @@ impl Config {
             signals: None,
             tenant: None,
             decisions: None,
+            metrics: None,
             batch_max_bytes: 4 << 20,
             in_flight: 4,
             retry: Retry::default(),

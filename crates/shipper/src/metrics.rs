@@ -25,6 +25,7 @@ pub struct Metrics {
     pub(crate) held_bytes: GaugeVec,
     pub(crate) not_sampled: CounterVec,
     pub(crate) undecided: CounterVec,
+    pub(crate) filtered: CounterVec,
 }
 
 impl Metrics {
@@ -47,6 +48,11 @@ impl Metrics {
             not_sampled: m.counter_vec(
                 "stella_shipper_not_sampled_items_total",
                 "Items that are not shipped because sampling lets them go.",
+                &["exporter", "signal"],
+            ),
+            filtered: m.counter_vec(
+                "stella_shipper_filtered_items_total",
+                "Data points that are not shipped because the destination's filter of metrics leaves them out.",
                 &["exporter", "signal"],
             ),
             undecided: m.counter_vec(

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use ident::Signal;
 use journal::{Consumer, Journal, Start};
+use sampler::metrics::Filter;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,7 @@ pub struct Shipper {
     context: Arc<Context>,
     consumer: Consumer,
     chooser: Option<Chooser>,
+    filter: Option<Filter>,
     in_flight: usize,
     drain: Duration,
     queue_capacity: u64,
@@ -138,6 +140,7 @@ impl Shipper {
             context,
             consumer,
             chooser,
+            filter: config.metrics,
             in_flight,
             drain: config.drain,
             queue_capacity: journal.options().max_bytes,

@@ -67,7 +67,7 @@ fn errors(output: &Output) -> (Option<i32>, String) {
 /// the same after `kill -9`; metrics, audit and the files say so.
 #[test]
 fn an_incident_from_the_command_line() {
-    let mut stella = Stella::start(BINARY, "");
+    let mut stella = Stella::start(BINARY, "incidents: { capture_deadline: 0s }\n");
     let open = [
         "incident",
         "open",
@@ -243,7 +243,8 @@ const SHORT_WINDOW: &str = "journal: { window: 1s, segment_bytes: 1MiB }\n";
 /// and over `kill -9`, while another gateway's leaves; it leaves when the incident is closed.
 #[test]
 fn retention_is_held() {
-    let mut held = Stella::start(BINARY, SHORT_WINDOW);
+    let rest = format!("{SHORT_WINDOW}incidents: {{ capture_deadline: 0s }}\n");
+    let mut held = Stella::start(BINARY, &rest);
     let other = Stella::start(BINARY, SHORT_WINDOW);
     let blocks = |stella: &Stella| stella.print(&["journal", "dump"]).lines().count();
     held.print(&["send", &example("trace.json")]);
@@ -275,10 +276,11 @@ fn retention_is_held() {
     wait_for("it leaves", || blocks(&held) == 0);
 }
 
-/// Guarantees: with `hold_after_close` the hold outlives the incident until somebody releases it.
+/// Guarantees: where a capture is awaited the hold outlives the incident, until somebody gives the
+/// capture up by releasing it.
 #[test]
 fn a_hold_outlives_its_incident() {
-    let rest = format!("{SHORT_WINDOW}incidents: {{ hold_after_close: 1h }}\n");
+    let rest = format!("{SHORT_WINDOW}incidents: {{ capture_deadline: 1h }}\n");
     let mut stella = Stella::start(BINARY, &rest);
     let blocks = |stella: &Stella| stella.print(&["journal", "dump"]).lines().count();
     stella.print(&["send", &example("trace.json")]);
@@ -305,6 +307,8 @@ fn a_hold_outlives_its_incident() {
         &["-X", "PATCH"],
     );
     assert_eq!((status, &released["hold"]["released"]), (200, &json!(true)));
+    let (state, by) = (&released["capture"]["state"], &released["capture"]["by"]);
+    assert_eq!((state, by), (&json!("given_up"), &json!("loopback")));
     wait_for("it leaves", || blocks(&stella) == 0);
 }
 

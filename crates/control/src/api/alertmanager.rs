@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use jiff::SignedDuration;
 use policy::identity::Digest;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::call::{Call, json as answer_json};
 use super::{Answer, IncidentView, Problem};
+use crate::automatic::{self, Bounds};
 use crate::config::Alertmanager;
-use crate::incident::{Incident, Open, Origin, Refusal, State};
-use crate::register::Register;
+use crate::incident::{Incident, Open, Origin, Refusal, State, escaped};
+use crate::register::{Failure, Register};
 
 /// What of the webhook's body is read.
 #[derive(Debug, Deserialize)]
@@ -38,10 +38,6 @@ enum Status {
     Firing,
     Resolved,
 }
-
-/// Why nothing was opened, which is no error: Alertmanager would try again.
-const COOLING: &str = "cooling_down";
-const CAPPED: &str = "capped";
 
 pub(super) fn answer(register: &Register, call: &Call<'_>) -> Answer {
     let Some(template) = &register.config().alertmanager else {
@@ -71,13 +67,13 @@ fn fire(
     group: String,
     call: &Call<'_>,
 ) -> Answer {
-    let scope = fill(&template.scope, webhook, escape)?;
-    let reason = fill(&template.reason, webhook, one_line)?;
+    let scope = fill(&template.scope, webhook, escaped)?;
+    let reason = fill(&template.reason, webhook, str::to_owned)?;
     let config = register.config();
     let origin = Origin::Alertmanager(group);
     let open = Open {
         scope: scope.parse().map_err(Refusal::Scope)?,
-        reason: cut(&reason, config.limits().text_bytes),
+        reason: automatic::line(&reason, config.limits().text_bytes),
         by: call.actor(Some("alertmanager"))?,
         approved_by: None,
         origin: origin.clone(),
@@ -85,39 +81,25 @@ fn fire(
         lookback: template.lookback.unwrap_or(config.lookback).0,
         key: None,
     };
-    let mut held_back = None;
+    let bounds = Bounds {
+        cool_down: template.cool_down.0,
+        per_day: template.max_per_day,
+        open: usize::MAX,
+    };
     let opened = register.open(open, call.now, |incidents| {
-        let of_alerts = || {
-            incidents
-                .values()
-                .filter(|known| matches!(known.origin, Origin::Alertmanager(_)))
-        };
-        let mut of_group = of_alerts().filter(|known| known.origin == origin);
-        if let Some(last) = of_group.next_back() {
-            if last.is_open() {
-                return Ok(Some(last.id.clone()));
-            }
-            let cool =
-                SignedDuration::try_from(template.cool_down.0).unwrap_or(SignedDuration::MAX);
-            let ended = last.ended.as_ref().map(|ended| ended.at);
-            if ended.is_some_and(|ended| call.now.duration_since(ended) < cool) {
-                held_back = Some(COOLING);
-                return Ok(Some(last.id.clone()));
-            }
+        let is_kin = |known: &Incident| matches!(known.origin, Origin::Alertmanager(_));
+        let is_same = |known: &Incident| known.origin == origin;
+        automatic::instead(incidents, bounds, call.now, is_kin, is_same)
+    });
+    let opened = match opened {
+        // No error for Alertmanager, which would try again.
+        Err(Failure::Refused(Refusal::HeldBack(why))) => {
+            let why = why.as_str();
+            tracing::warn!(target: "audit", why, scope, "alerts opened no incident");
+            return Ok(outcome(why, None));
         }
-        let day = SignedDuration::from_hours(24);
-        let today = |known: &&Incident| call.now.duration_since(known.opened_at) < day;
-        if of_alerts().filter(today).count() >= template.max_per_day {
-            held_back = Some(CAPPED);
-            // Any known one does: it is not shown.
-            return Ok(incidents.keys().next_back().cloned());
-        }
-        Ok(None)
-    })?;
-    if let Some(why) = held_back {
-        tracing::warn!(target: "audit", why, scope, "alerts opened no incident");
-        return Ok(outcome(why, None));
-    }
+        opened => opened?,
+    };
     let done = if opened.fresh {
         "opened"
     } else {
@@ -150,48 +132,14 @@ fn outcome(done: &str, incident: Option<IncidentView>) -> Response<Bytes> {
 /// Puts labels and annotations in the place of `{name}`.
 fn fill(template: &str, webhook: &Webhook, quote: fn(&str) -> String) -> Result<String, Problem> {
     let wrong = |text: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-template", text);
-    let mut filled = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after
-            .split_once('}')
-            .ok_or_else(|| wrong("a `{` of the profile's template has no `}`"))?;
-        let found = webhook
-            .common_labels
-            .get(name)
-            .or(webhook.common_annotations.get(name));
-        let value = found.ok_or_else(|| {
-            wrong(&format!("the alerts do not have one `{name}` in common\nhint: group them by it, or leave it out of `incidents.alertmanager`"))
-        })?;
-        filled.push_str(before);
-        filled.push_str(&quote(value));
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-fn escape(value: &str) -> String {
-    let mut quoted = String::with_capacity(value.len());
-    for c in value.chars() {
-        if matches!(c, ',' | '\\' | '=') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted
-}
-
-fn one_line(value: &str) -> String {
-    value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-fn cut(text: &str, most: usize) -> String {
-    let end = (0..=most.min(text.len()))
-        .rev()
-        .find(|at| text.is_char_boundary(*at));
-    text[..end.unwrap_or(0)].to_owned()
+    let value = |name: &str| {
+        let labels = webhook.common_labels.get(name);
+        labels
+            .or(webhook.common_annotations.get(name))
+            .map(|value| quote(value))
+    };
+    automatic::fill(template, value).map_err(|missing| match missing {
+        None => wrong("a `{` of the profile's template has no `}`"),
+        Some(name) => wrong(&format!("the alerts do not have one `{name}` in common\nhint: group them by it, or leave it out of `incidents.alertmanager`")),
+    })
 }

@@ -261,12 +261,20 @@ impl Api {
         let asked: ChangeRequest = call.json()?;
         let by = call.actor(asked.by.as_deref())?;
         let note = asked.note.as_deref();
-        let incident = match (asked.ttl, asked.state, asked.hold) {
-            (Some(ttl), None, None) => self.register.extend(id, ttl.0, &by, note, call.now)?,
-            (None, Some(Closing::Closed), None) => self.register.close(id, &by, note, call.now)?,
-            (None, None, Some(Releasing::Released)) => self.register.release(id, &by, call.now)?,
+        let (register, now) = (&self.register, call.now);
+        let asked = (
+            asked.ttl,
+            asked.state,
+            asked.hold,
+            asked.captured.as_deref(),
+        );
+        let incident = match asked {
+            (Some(ttl), None, None, None) => register.extend(id, ttl.0, &by, note, now)?,
+            (None, Some(Closing::Closed), None, None) => register.close(id, &by, note, now)?,
+            (None, None, Some(Releasing::Released), None) => register.release(id, &by, now)?,
+            (None, None, None, Some(manifest)) => register.captured(id, manifest, &by, now)?,
             _ => {
-                let text = "a change is exactly one of `ttl`, `state` and `hold`";
+                let text = "a change is exactly one of `ttl`, `state`, `hold` and `captured`";
                 return Err(Problem::new(
                     StatusCode::UNPROCESSABLE_ENTITY,
                     "bad-change",

@@ -91,7 +91,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 "responses": { "200": incident(schemas, "It."), "404": problem, "default": problem },
             },
             "patch": {
-                "operationId": "changeIncident", "summary": "Extend it, close it, or let retention go.",
+                "operationId": "changeIncident", "summary": "Extend it, close it, let retention go, or say that its capture was taken.",
                 "requestBody": body::<ChangeRequest>(schemas),
                 "responses": { "200": incident(schemas, "As it is now."), "404": problem, "409": problem, "default": problem },
             },

@@ -62,6 +62,8 @@ impl From<Refusal> for Problem {
             Refusal::KeyReused { .. }
             | Refusal::Closed { .. }
             | Refusal::StillOpen { .. }
+            | Refusal::NoCapture { .. }
+            | Refusal::HeldBack(_)
             | Refusal::Shorter { .. }
             | Refusal::TimelineFull { .. }
             | Refusal::TooMany { .. } => StatusCode::CONFLICT,
@@ -70,6 +72,7 @@ impl From<Refusal> for Problem {
             Refusal::Ttl { .. }
             | Refusal::Lookback { .. }
             | Refusal::Text { .. }
+            | Refusal::Manifest
             | Refusal::Scope(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Problem::new(status, refusal.code(), &refusal.to_string())

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
-use crate::incident::{Count, Entry, Incident, Origin, State, What, Why};
+use crate::incident::{Capture, CaptureState, Count, Entry, Incident, Origin, State, What, Why};
 
 /// `POST /telemetry/incidents`
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub struct OpenRequest {
     pub by: Option<String>,
 }
 
-/// `PATCH /telemetry/incidents/{id}`: exactly one of `ttl`, `state` and `hold`.
+/// `PATCH /telemetry/incidents/{id}`: exactly one of `ttl`, `state`, `hold` and `captured`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChangeRequest {
@@ -40,9 +40,12 @@ pub struct ChangeRequest {
     /// Close: `closed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<Closing>,
-    /// Let retention go: `released`. Only once it is closed.
+    /// Let retention go: `released`. Only once it is closed. A capture that is awaited is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Releasing>,
+    /// Its capture was taken: `sha256:…` of the capture's manifest. Retention is let go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured: Option<String>,
     /// What is to be said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -126,9 +129,13 @@ pub struct IncidentView {
     reason: String,
     /// What the connection proves, and who the request says.
     opened_by: String,
+    /// Who approved it, as `opened_by` says: nothing proves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     approved_by: Option<String>,
     origin: OriginView,
+    /// The trigger that opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<String>,
     #[schemars(with = "String")]
     opened_at: Timestamp,
     #[schemars(with = "String")]
@@ -141,6 +148,9 @@ pub struct IncidentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<EndedView>,
     hold: HoldView,
+    /// Its capture, once it is over and where one is awaited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<CaptureView>,
     /// What was kept that sampling would have let go. Missing where nothing is sampled.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Count>,
@@ -156,6 +166,37 @@ enum OriginView {
     Request,
     Mode,
     Alertmanager,
+    Trigger,
+}
+
+/// What the journal held of it, written out once it is over.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct CaptureView {
+    state: CaptureState,
+    /// Until when the journal waits for it.
+    #[schemars(with = "String")]
+    deadline: Timestamp,
+    /// When it was taken, given up or missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// `sha256:…` of its manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<String>,
+}
+
+impl From<Capture> for CaptureView {
+    fn from(capture: Capture) -> Self {
+        CaptureView {
+            state: capture.state,
+            deadline: capture.deadline,
+            at: capture.at,
+            by: capture.by,
+            manifest: capture.manifest,
+        }
+    }
 }
 
 /// How it ended.
@@ -223,6 +264,11 @@ impl IncidentView {
                 Origin::Request => OriginView::Request,
                 Origin::Mode => OriginView::Mode,
                 Origin::Alertmanager(_) => OriginView::Alertmanager,
+                Origin::Trigger(_) => OriginView::Trigger,
+            },
+            trigger: match incident.origin {
+                Origin::Trigger(name) => Some(name),
+                _ => None,
             },
             opened_at: incident.opened_at,
             expires_at: incident.expires_at,
@@ -240,6 +286,7 @@ impl IncidentView {
                 until: incident.hold.until,
                 released: incident.hold.released,
             },
+            capture: incident.capture.map(Into::into),
             kept: incident.kept,
             estimate: None,
         }

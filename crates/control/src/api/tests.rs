@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::{Alertmanager, Config};
 use crate::incident::tests::{after, now};
-use crate::register::tests::{Fake, register};
+use crate::register::tests::{Fake, plain, register};
 
 struct Site {
     api: Api,
@@ -78,7 +78,7 @@ fn wanted() -> Value {
 /// Guarantees: an incident's life over HTTP: status codes, shapes, and one incident for a key.
 #[test]
 fn open_look_extend_close() {
-    let site = site(Config::default());
+    let site = site(plain());
     let (status, one) = site.ask("POST", ROOT, wanted(), &[("idempotency-key", "k1")]);
     assert_eq!(
         (status, &one["state"], &one["lookback"]),
@@ -146,7 +146,7 @@ fn open_look_extend_close() {
 /// and closes no other.
 #[test]
 fn the_toggle() {
-    let site = site(Config::default());
+    let site = site(plain());
     let at = format!("{ROOT}/mode");
     site.ask("POST", ROOT, wanted(), &[]);
     assert_eq!(site.ask("GET", &at, Value::Null, &[]).1["mode"], "off");
@@ -176,7 +176,7 @@ fn the_toggle() {
 /// Guarantees: bad requests get a problem that says what is wrong, and open nothing.
 #[test]
 fn bad_requests() {
-    let site = site(Config::default());
+    let site = site(plain());
     let with = |key: &str, value: Value| {
         let mut body = wanted();
         body[key] = value;
@@ -282,12 +282,12 @@ fn alerts_open_incidents() {
         close_on_resolved: true,
         ..Alertmanager::default()
     };
-    let off = site(Config::default());
+    let off = site(plain());
     let at = format!("{ROOT}/alertmanager");
     assert_eq!(off.ask("POST", &at, alerts("firing", "g", "a"), &[]).0, 404);
     let site = site(Config {
         alertmanager: Some(template),
-        ..Config::default()
+        ..plain()
     });
     let fire = |seconds, group: &str, service: &str| {
         site.ask_at(
@@ -347,7 +347,7 @@ fn the_document_is_whole() {
             _ => {}
         }
     }
-    let site = site(Config::default());
+    let site = site(plain());
     let (status, document) = site.ask("GET", "/openapi.json", Value::Null, &[]);
     assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
     let mut found = Vec::new();

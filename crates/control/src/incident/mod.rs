@@ -10,8 +10,11 @@ mod transition;
 
 pub use idempotency::Key;
 pub use model::{
-    Count, Ended, Entry, Hold, Incident, IncidentId, Origin, ParseIdError, State, What, Why,
+    Capture, CaptureState, Count, Ended, Entry, Hold, Incident, IncidentId, Origin, ParseIdError,
+    State, What, Why,
 };
-pub use refusal::Refusal;
+pub use refusal::{HeldBack, Refusal};
+pub(crate) use scope::escaped;
 pub use scope::{MAX_ATTRIBUTES, ParseScopeError, Scope};
-pub use transition::{Limits, Open, close, expire, extend, in_force, open, release};
+pub use transition::{Limits, Open, captured, close, expire, extend, in_force, open, release};
+pub(crate) use transition::{earlier, later};

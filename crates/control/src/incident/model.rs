@@ -35,6 +35,13 @@ impl IncidentId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When it was opened, to the second, as its name says.
+    pub fn opened_at(&self) -> Option<Timestamp> {
+        let when = self.0.get(4..20)?;
+        let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", when).ok()?;
+        jiff::tz::Offset::UTC.to_timestamp(civil).ok()
+    }
 }
 
 impl fmt::Display for IncidentId {
@@ -86,6 +93,15 @@ pub enum Origin {
     Mode,
     /// A group of alerts of Alertmanager, by the digest of its key.
     Alertmanager(String),
+    /// A trigger of the profile, by its name.
+    Trigger(String),
+}
+
+impl Origin {
+    /// Whether nobody asked for it in person.
+    pub fn is_automatic(&self) -> bool {
+        matches!(self, Origin::Alertmanager(_) | Origin::Trigger(_))
+    }
 }
 
 /// Why it ended.
@@ -127,18 +143,24 @@ pub enum What {
     Closed,
     /// Its time was over.
     Expired,
+    /// Its capture was taken.
+    Captured,
+    /// Nobody took its capture in time.
+    CaptureMissed,
     /// Retention is no longer held.
     Released,
 }
 
 impl What {
     /// Every one.
-    pub const ALL: [What; 6] = [
+    pub const ALL: [What; 8] = [
         What::Opened,
         What::InForce,
         What::Extended,
         What::Closed,
         What::Expired,
+        What::Captured,
+        What::CaptureMissed,
         What::Released,
     ];
 
@@ -150,6 +172,8 @@ impl What {
             What::Extended => "extended",
             What::Closed => "closed",
             What::Expired => "expired",
+            What::Captured => "captured",
+            What::CaptureMissed => "capture_missed",
             What::Released => "released",
         }
     }
@@ -184,6 +208,50 @@ pub struct Hold {
     /// It has ended.
     #[serde(default)]
     pub released: bool,
+}
+
+/// Its capture: what the journal held of it, written out once it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// Whether it was taken.
+    pub state: CaptureState,
+    /// Until when the journal waits for it.
+    pub deadline: Timestamp,
+    /// When it was taken, given up or missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Who took it or gave it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// `sha256:…` of the manifest of what was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+}
+
+/// Whether a capture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureState {
+    /// Not yet; the journal holds what it needs.
+    Pending,
+    /// It was.
+    Taken,
+    /// Somebody released the hold without one.
+    GivenUp,
+    /// Its deadline passed first.
+    Missed,
+}
+
+impl CaptureState {
+    /// For a person.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CaptureState::Pending => "pending",
+            CaptureState::Taken => "taken",
+            CaptureState::GivenUp => "given up",
+            CaptureState::Missed => "missed",
+        }
+    }
 }
 
 /// What sampling kept because of it: spans that no policy would have kept.
@@ -235,6 +303,9 @@ pub struct Incident {
     /// What was kept, as of the last time it was stored; nothing where nothing is sampled away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Count>,
+    /// Its capture, once it is over and where one is awaited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// What happened, oldest first.
     pub timeline: Vec<Entry>,
     /// How many entries of the timeline have been handed to notifications.
@@ -254,6 +325,12 @@ impl Incident {
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// Whether its capture is awaited.
+    pub fn awaits_capture(&self) -> bool {
+        let capture = self.capture.as_ref();
+        capture.is_some_and(|capture| capture.state == CaptureState::Pending)
     }
 
     /// How far back it goes.

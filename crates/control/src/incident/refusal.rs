@@ -2,7 +2,7 @@
 
 use policy::units::{Bytes, Time};
 
-use super::{IncidentId, ParseScopeError};
+use super::{CaptureState, IncidentId, ParseScopeError};
 
 /// A request that is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,11 +75,30 @@ pub enum Refusal {
         id: IncidentId,
     },
     /// It is not over.
-    #[error("{id} is open, so what it holds cannot be released\nhint: close it first")]
+    #[error("{id} is open, so what it holds is still needed\nhint: close it first")]
     StillOpen {
         /// Which.
         id: IncidentId,
     },
+    /// There is nothing to be captured any more.
+    #[error(
+        "no capture of {id} is awaited{}\nhint: the journal no longer holds what belongs to it; `stella telemetry journal dump` shows what is left",
+        match state { Some(state) => format!(": it is {}", state.as_str()), None => String::new() }
+    )]
+    NoCapture {
+        /// Which.
+        id: IncidentId,
+        /// What became of it, if there was one.
+        state: Option<CaptureState>,
+    },
+    /// Not the digest of a manifest.
+    #[error(
+        "`manifest` is no digest\nhint: it is `sha256:` and 64 hexadecimal digits in lower case"
+    )]
+    Manifest,
+    /// It was not asked for in person, and may not be opened now.
+    #[error("{}", .0.as_str())]
+    HeldBack(HeldBack),
     /// Extending would make it end earlier.
     #[error(
         "{id} would end earlier than it does\nhint: give a longer time, which counts from now, or close it"
@@ -96,7 +115,7 @@ pub enum Refusal {
     },
     /// It would hold more of the disk than may be.
     #[error(
-        "it would hold {estimate}, more than {what} ({limit})\nhint: shorten its time or lookback, or raise `incidents.disk_budget`"
+        "it would hold {estimate}, more than {what} ({limit})\nhint: shorten its time or lookback, take the captures that are awaited, or raise `incidents.disk_budget`"
     )]
     OverBudget {
         /// The estimate, for a person.
@@ -106,6 +125,31 @@ pub enum Refusal {
         /// The limit.
         limit: Bytes,
     },
+}
+
+/// Why what nobody asked for in person opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeldBack {
+    /// An open incident is about all of it.
+    Covered,
+    /// One of the same ended a short while ago.
+    CoolingDown,
+    /// As many were opened within a day as may be.
+    Capped,
+    /// As many are open as may be.
+    TooManyOpen,
+}
+
+impl HeldBack {
+    /// Its word, in metrics and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HeldBack::Covered => "covered",
+            HeldBack::CoolingDown => "cooling_down",
+            HeldBack::Capped => "capped",
+            HeldBack::TooManyOpen => "too_many_open",
+        }
+    }
 }
 
 impl Refusal {
@@ -122,6 +166,9 @@ impl Refusal {
             Refusal::Unknown => "not-found",
             Refusal::Closed { .. } => "closed",
             Refusal::StillOpen { .. } => "still-open",
+            Refusal::NoCapture { .. } => "no-capture",
+            Refusal::Manifest => "bad-manifest",
+            Refusal::HeldBack(why) => why.as_str(),
             Refusal::Shorter { .. } => "shorter",
             Refusal::TimelineFull { .. } => "timeline-full",
             Refusal::OverBudget { .. } => "over-budget",

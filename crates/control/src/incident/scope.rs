@@ -74,10 +74,30 @@ impl Scope {
         *self == Scope::default()
     }
 
+    /// Whether everything in `other` is in it.
+    pub fn covers(&self, other: &Scope) -> bool {
+        let same = |own: Option<&str>, theirs: Option<&str>| own.is_none() || own == theirs;
+        let (own, theirs) = (self.tenant.as_ref(), other.tenant.as_ref());
+        same(own.map(TenantId::as_str), theirs.map(TenantId::as_str))
+            && same(self.service.as_deref(), other.service.as_deref())
+            && self
+                .attributes
+                .iter()
+                .all(|pair| other.attributes.contains(pair))
+    }
+
     /// Whether spans of this service may be in it. Tenant and attributes are not asked.
     pub fn may_have_service(&self, service: &str) -> bool {
         self.service.as_deref().is_none_or(|own| own == service)
     }
+}
+
+/// A value as it is written in a scope: what separates has a backslash before it.
+pub(crate) fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    // Writing to a text does not fail.
+    let _ = escape(&mut text, value);
+    text
 }
 
 impl fmt::Display for Scope {
@@ -108,8 +128,7 @@ impl fmt::Display for Scope {
     }
 }
 
-fn escape(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    use fmt::Write;
+fn escape(f: &mut impl fmt::Write, text: &str) -> fmt::Result {
     for c in text.chars() {
         if matches!(c, ',' | '\\' | '=') {
             f.write_char('\\')?;

@@ -144,7 +144,7 @@ fn limits_hold() {
     assert!((1..limits.timeline).contains(&extended), "{extended}");
     assert!(in_force(&mut full, now(), now()));
     assert!(close(&mut full, "me", None, now(), hour, &limits).unwrap());
-    assert!(release(&mut full, Some("me"), now()).unwrap());
+    assert!(release(&mut full, None, after(3600)).unwrap());
     assert_eq!(full.timeline.len(), limits.timeline);
 }
 
@@ -243,4 +243,82 @@ proptest! {
             prop_assert_eq!(scope.to_string().parse::<Scope>(), Ok(scope));
         }
     }
+}
+
+/// Guarantees: a capture is awaited after the end, where there is time for one; it is taken once,
+/// given up, or missed, and each ends the hold.
+#[test]
+fn a_capture_is_taken_once() {
+    let (limits, hour) = (limits(), Duration::from_secs(3600));
+    let digest = format!("sha256:{}", "5c".repeat(32));
+    let mut one = incident("service=a", 600, 60);
+    let take = |one: &mut Incident, digest: &str| captured(one, digest, "me", after(700), &limits);
+    assert!(matches!(
+        take(&mut one, &digest),
+        Err(Refusal::StillOpen { .. })
+    ));
+    let mut none = one.clone();
+    close(&mut none, "me", None, after(60), Duration::ZERO, &limits).unwrap();
+    assert!(none.capture.is_none() && release(&mut none.clone(), None, after(60)).unwrap());
+    assert!(matches!(
+        take(&mut none, &digest),
+        Err(Refusal::NoCapture { state: None, .. })
+    ));
+    close(&mut one, "me", None, after(60), hour, &limits).unwrap();
+    let pending = one.clone();
+    let state = |one: &Incident| one.capture.as_ref().map(|capture| capture.state);
+    assert_eq!(state(&one), Some(CaptureState::Pending));
+    assert_eq!(one.capture.as_ref().unwrap().deadline, after(3660));
+    for bad in ["", "5c5c", &digest[..70], &digest.to_uppercase()] {
+        assert!(matches!(take(&mut one, bad), Err(Refusal::Manifest)));
+    }
+    assert!(take(&mut one, &digest).unwrap());
+    assert!(one.hold.released && state(&one) == Some(CaptureState::Taken));
+    assert!(!take(&mut one, &digest).unwrap());
+    let other = format!("sha256:{}", "6d".repeat(32));
+    assert!(matches!(
+        take(&mut one, &other),
+        Err(Refusal::NoCapture {
+            state: Some(CaptureState::Taken),
+            ..
+        })
+    ));
+    assert!(!release(&mut one, Some("me"), after(800)).unwrap());
+    let mut missed = pending.clone();
+    assert!(!release(&mut missed, None, after(3659)).unwrap());
+    assert!(release(&mut missed, None, after(3660)).unwrap());
+    assert_eq!(state(&missed), Some(CaptureState::Missed));
+    let last: Vec<What> = missed
+        .timeline
+        .iter()
+        .rev()
+        .take(2)
+        .map(|entry| entry.what)
+        .collect();
+    assert_eq!(last, [What::Released, What::CaptureMissed]);
+    let mut given_up = pending;
+    assert!(release(&mut given_up, Some("me"), after(100)).unwrap());
+    assert_eq!(state(&given_up), Some(CaptureState::GivenUp));
+}
+
+/// Guarantees: an id tells when its incident was opened; a scope covers what has all that it says.
+#[test]
+fn ids_and_scopes_tell() {
+    assert_eq!(incident("all", 1, 0).id.opened_at(), Some(now()));
+    assert_eq!(
+        "inc-20261399T000000Z-010203"
+            .parse::<IncidentId>()
+            .unwrap()
+            .opened_at(),
+        None
+    );
+    let covers = |wide: &str, narrow: &str| {
+        wide.parse::<Scope>()
+            .unwrap()
+            .covers(&narrow.parse().unwrap())
+    };
+    assert!(covers("all", "service=a") && covers("service=a", "service=a,tenant=t"));
+    assert!(covers("attr.x=1", "attr.x=1,attr.y=2,service=a") && covers("tenant=t", "tenant=t"));
+    assert!(!covers("service=a", "all") && !covers("service=a", "service=b"));
+    assert!(!covers("service=a,tenant=t", "service=a") && !covers("attr.x=1", "attr.x=2"));
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use policy::units::Time;
 
-use super::{Ended, Entry, Hold, Incident, IncidentId, Key, Origin, Refusal, Scope, What, Why};
+use super::{
+    Capture, CaptureState, Ended, Entry, Hold, Incident, IncidentId, Key, Origin, Refusal, Scope,
+    What, Why,
+};
 
 /// What is kept free of a timeline, so that an incident can always end: in force, its end, its
-/// release.
-const RESERVED_ENTRIES: usize = 3;
+/// capture, its release.
+const RESERVED_ENTRIES: usize = 4;
 
 /// What an incident may be at the most.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +99,7 @@ pub fn open(
             released: false,
         },
         kept: None,
+        capture: None,
         told: 0,
     })
 }
@@ -142,7 +146,7 @@ pub fn extend(
     Ok(())
 }
 
-/// Ends it, and leaves what it holds for so long. `false` if it was over already.
+/// Ends it, and leaves what it holds for its capture for so long. `false` if it was over already.
 pub fn close(
     incident: &mut Incident,
     by: &str,
@@ -186,9 +190,70 @@ pub fn release(incident: &mut Incident, by: Option<&str>, now: Timestamp) -> Res
     if by.is_none() && incident.hold.until.is_some_and(|until| now < until) {
         return Ok(false);
     }
+    if let Some(capture) = &mut incident.capture
+        && capture.state == CaptureState::Pending
+    {
+        capture.state = match by {
+            Some(_) => CaptureState::GivenUp,
+            None => CaptureState::Missed,
+        };
+        capture.at = Some(now);
+        capture.by = by.map(str::to_owned);
+        if by.is_none() {
+            let missed = entry(now, What::CaptureMissed, None, None);
+            incident.timeline.push(missed);
+        }
+    }
     incident.hold.released = true;
     incident.timeline.push(entry(now, What::Released, by, None));
     Ok(true)
+}
+
+/// Notes that its capture was taken, with the digest of its manifest, and ends its hold. `false`
+/// if that was known.
+pub fn captured(
+    incident: &mut Incident,
+    manifest: &str,
+    by: &str,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<bool, Refusal> {
+    let id = || incident.id.clone();
+    check_text("by", by, 1, limits)?;
+    let hex = manifest.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(Refusal::Manifest);
+    }
+    if incident.is_open() {
+        return Err(Refusal::StillOpen { id: id() });
+    }
+    let (state, known) = match &incident.capture {
+        Some(capture) => (
+            Some(capture.state),
+            capture.manifest.as_deref() == Some(manifest),
+        ),
+        None => (None, false),
+    };
+    match (&mut incident.capture, state) {
+        (Some(_), Some(CaptureState::Taken)) if known => Ok(false),
+        (Some(capture), Some(CaptureState::Pending)) => {
+            capture.state = CaptureState::Taken;
+            capture.at = Some(now);
+            capture.by = Some(by.to_owned());
+            capture.manifest = Some(manifest.to_owned());
+            incident.hold.released = true;
+            let entries = [
+                entry(now, What::Captured, Some(by), Some(manifest)),
+                entry(now, What::Released, None, None),
+            ];
+            incident.timeline.extend(entries);
+            Ok(true)
+        }
+        (_, state) => Err(Refusal::NoCapture {
+            id: incident.id.clone(),
+            state,
+        }),
+    }
 }
 
 fn end(
@@ -209,6 +274,13 @@ fn end(
     });
     incident.hold.to = Some(at);
     incident.hold.until = Some(later(at, hold_after));
+    incident.capture = (!hold_after.is_zero()).then(|| Capture {
+        state: CaptureState::Pending,
+        deadline: later(at, hold_after),
+        at: None,
+        by: None,
+        manifest: None,
+    });
     let what = match why {
         Why::Closed => What::Closed,
         Why::Expired => What::Expired,
@@ -249,12 +321,12 @@ fn check_text(
     }
 }
 
-fn later(at: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     at.checked_sub(by).unwrap_or(Timestamp::UNIX_EPOCH)
 }

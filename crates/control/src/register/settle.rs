@@ -78,8 +78,9 @@ impl Inner {
 
     /// Each step is repeatable. One that fails does not keep the others from being taken.
     fn settle(&self, incident: &mut Incident, now: Timestamp) -> Result<(), String> {
+        let known = incident.timeline.len();
         if let Ok(true) = incident::release(incident, None, now) {
-            self.note(incident);
+            self.note(incident, known);
         }
         let retention = &self.seams.retention;
         match incident.hold.released {
@@ -116,8 +117,9 @@ impl Inner {
         let lookback: Duration = lookback.unwrap_or_default();
         let from = sampling.keep_all(&incident.id, &incident.scope, lookback)?;
         let opened_at = incident.opened_at;
+        let known = incident.timeline.len();
         if incident::in_force(incident, from.unwrap_or(opened_at), now) {
-            self.note(incident);
+            self.note(incident, known);
         }
         Ok(())
     }

@@ -9,9 +9,17 @@ use tempfile::TempDir;
 use super::*;
 use crate::incident::tests::{after, asked, now};
 use crate::incident::{Count, Key, What};
-use crate::seam::{Event, Room};
+use crate::seam::{Event, Period, Room};
 
 type Span = (Timestamp, Option<Timestamp>);
+
+/// Where no capture is awaited, so that a hold ends with its incident.
+pub(crate) fn plain() -> Config {
+    Config {
+        capture_deadline: policy::units::Time(Duration::ZERO),
+        ..Config::default()
+    }
+}
 
 /// A gateway that remembers what it was asked, and may refuse. Sampling and the outbox are
 /// durable, retention is not, as in the real one.
@@ -21,6 +29,7 @@ pub(crate) struct Fake {
     pub(crate) held: Mutex<BTreeMap<IncidentId, Span>>,
     pub(crate) events: Mutex<Vec<Event>>,
     pub(crate) room: Mutex<Room>,
+    pub(crate) periods: Mutex<Vec<Period>>,
     broken: AtomicBool,
 }
 
@@ -36,6 +45,7 @@ impl Fake {
         Seams {
             sampling: fake.clone(),
             retention: fake.clone(),
+            metrics: fake.clone(),
             events: fake.clone(),
         }
     }
@@ -103,6 +113,12 @@ impl Retention for Fake {
     }
 }
 
+impl seam::Metrics for Fake {
+    fn pass(&self, periods: Vec<Period>) {
+        *self.periods.lock().unwrap() = periods;
+    }
+}
+
 impl Events for Fake {
     fn put(&self, event: &Event) -> Result<(), String> {
         self.fails()?;
@@ -123,7 +139,7 @@ pub(crate) fn register(dir: &Path, fake: &Arc<Fake>, config: Config, at: Timesta
 
 fn fresh() -> (TempDir, Arc<Fake>, Register) {
     let (dir, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-    let register = register(dir.path(), &fake, Config::default(), now());
+    let register = register(dir.path(), &fake, plain(), now());
     (dir, fake, register)
 }
 
@@ -191,7 +207,7 @@ fn it_expires_by_itself() {
     assert_eq!(open.len(), 1);
     assert_eq!(fake.sampled(), [open[0].id.to_string()]);
     drop(register_);
-    let register_ = register(dir.path(), &fake, Config::default(), after(10_000));
+    let register_ = register(dir.path(), &fake, plain(), after(10_000));
     assert!(register_.list(Some(State::Open), 9).is_empty());
     assert!(fake.sampled().is_empty());
     assert_eq!(
@@ -237,7 +253,7 @@ fn a_restart_after_each_step_changes_nothing() {
         drop(live);
         // A new process holds nothing.
         fake.held.lock().unwrap().clear();
-        live = register(dir.path(), &fake, Config::default(), at);
+        live = register(dir.path(), &fake, plain(), at);
         let after = (
             live.list(None, 9),
             fake.sampled(),
@@ -265,7 +281,7 @@ fn a_key_opens_one_incident() {
     live.close(&first.incident.id, "me", None, after(6))
         .unwrap();
     drop(live);
-    let live = register(dir.path(), &fake, Config::default(), after(7));
+    let live = register(dir.path(), &fake, plain(), after(7));
     let again = open(&live, with("k", b"one"), after(8)).unwrap();
     assert_eq!((again.fresh, again.incident.id), (false, first.incident.id));
     assert!(matches!(
@@ -390,7 +406,7 @@ fn old_ones_are_forgotten_and_strays_are_ended() {
     }
     let config = Config {
         keep_closed: 2,
-        ..Config::default()
+        ..plain()
     };
     let live = register(dir.path(), &fake, config, now());
     assert_eq!(fake.sampled(), [damaged]);
@@ -408,4 +424,67 @@ fn old_ones_are_forgotten_and_strays_are_ended() {
         .collect();
     assert_eq!(kept, [after(3), after(2)]);
     assert_eq!(Store::open(dir.path()).unwrap().1.incidents.len(), 2);
+}
+
+/// Guarantees: what a damaged file's incident may hold is held, as long as it can be and no longer,
+/// also after a restart; it ends where the file is moved away.
+#[test]
+fn a_damaged_file_keeps_its_hold() {
+    let (dir, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+    let name = "inc-20261125T162430Z-dddddd";
+    let file = dir.path().join(format!("{name}.json"));
+    std::fs::write(&file, "x").unwrap();
+    std::fs::write(dir.path().join("other.json"), "x").unwrap();
+    let seconds = u64::try_from(after(100).as_second()).unwrap();
+    let written = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+    std::fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(written)
+        .unwrap();
+    let config = Config::default();
+    let (_, loaded) = Store::open(dir.path()).unwrap();
+    let id: IncidentId = name.parse().unwrap();
+    let (most, day) = (3600, 24 * 3600);
+    let held = (after(-most), Some(after(100 + day)));
+    assert_eq!(loaded.holds(&config), [(id.clone(), held.0, held.1)]);
+    for life in 0..2 {
+        fake.held.lock().unwrap().clear();
+        let live = register(dir.path(), &fake, config.clone(), after(200));
+        assert_eq!(
+            fake.held.lock().unwrap().get(&id),
+            Some(&held),
+            "life {life}"
+        );
+        live.tick(after(100 + 2 * day - 1));
+        assert_eq!(fake.held.lock().unwrap().len(), 1);
+    }
+    let live = register(dir.path(), &fake, config.clone(), after(200));
+    live.tick(after(100 + 2 * day));
+    assert!(fake.held.lock().unwrap().is_empty());
+    let live = register(dir.path(), &fake, config, after(200));
+    std::fs::remove_file(&file).unwrap();
+    live.tick(after(201));
+    assert!(fake.held.lock().unwrap().is_empty());
+}
+
+/// Guarantees: filters of metrics are told of scopes and times, of incidents that are over too, and
+/// at once.
+#[test]
+fn filters_are_told_of_scopes_and_times() {
+    let (_dir, fake, live) = fresh();
+    let one = open(&live, asked("service=a", 600, 60), now())
+        .unwrap()
+        .incident;
+    let period = |to| Period {
+        scope: "service=a".parse().unwrap(),
+        from: after(-60),
+        to,
+    };
+    assert_eq!(*fake.periods.lock().unwrap(), [period(None)]);
+    live.close(&one.id, "me", None, after(20)).unwrap();
+    assert_eq!(*fake.periods.lock().unwrap(), [period(Some(after(20)))]);
+    live.tick(after(30));
+    assert_eq!(*fake.periods.lock().unwrap(), [period(Some(after(20)))]);
 }

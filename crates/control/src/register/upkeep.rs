@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{All, Inner};
+use crate::automatic::REMEMBERED;
 use crate::incident::{self, Incident, IncidentId};
 
 impl Inner {
@@ -19,8 +20,9 @@ impl Inner {
                 continue;
             };
             let mut known = self.with_counts(known);
-            if incident::expire(&mut known, now, self.config.hold_after_close.0) {
-                self.note(&known);
+            let entries = known.timeline.len();
+            if incident::expire(&mut known, now, self.config.capture_deadline.0) {
+                self.note(&known, entries);
                 self.metrics.ended(&known);
                 // Its end follows from its record, so it needs no disk to be in force.
                 all.dirty.insert(id.clone());
@@ -30,8 +32,34 @@ impl Inner {
         }
     }
 
-    pub(super) fn forget_old(&self, all: &mut All) {
-        let gone = |known: &&Incident| !known.is_open() && known.hold.released;
+    /// What is held for files that cannot be read, until it cannot be needed any more or the file
+    /// is gone.
+    pub(super) fn settle_damaged(&self, all: &mut All, now: Timestamp) {
+        let retention = &self.seams.retention;
+        all.kept.retain(|(file, kept)| {
+            let needed = now < kept.until && self.store.has(file);
+            match needed {
+                true => retention.hold(&kept.id, kept.from, Some(kept.to)),
+                false => {
+                    tracing::warn!(
+                        file,
+                        "nothing is held any more for an incident's damaged file"
+                    );
+                    retention.release(&kept.id);
+                }
+            }
+            needed
+        });
+        self.metrics.damaged_holds.set(all.kept.len() as f64);
+    }
+
+    pub(super) fn forget_old(&self, all: &mut All, now: Timestamp) {
+        // A cool-down and a cap are read off the records.
+        let counts = |known: &Incident| {
+            let ended = known.ended.as_ref().map_or(now, |ended| ended.at);
+            known.origin.is_automatic() && now.duration_since(ended) < REMEMBERED
+        };
+        let gone = |known: &&Incident| !known.is_open() && known.hold.released && !counts(known);
         let closed: Vec<IncidentId> = all
             .incidents
             .values()

@@ -58,7 +58,7 @@ use crate::schema::{self, Field, Message};
 use crate::view::KeyValue;
 use crate::{Signal, wire};
 pub use output::{End, Row};
-pub use retain::retain;
+pub use retain::{KeepItems, retain, retain_in};
 
 /// Where in OTLP a field stands.
 #[derive(Clone, Copy, Debug)]

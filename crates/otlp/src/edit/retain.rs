@@ -18,12 +18,59 @@ pub fn retain(
     out: &mut Vec<u8>,
     keep: impl FnMut(&[u8]) -> bool,
 ) -> Result<Edited, CheckError> {
-    let mut editor = Retain {
-        keep,
-        open: [Count::default(); LEVELS],
-        depth: 0,
+    let is_item = |message: &Message| message.times != Times::NotAnItem;
+    edit(signal, bytes, &mut Retain::new(is_item, Each(keep)), out)
+}
+
+/// Which items stay, given the resource that they are in.
+pub trait KeepItems {
+    /// What follows is in this resource, until the next: the body of its `ResourceSpans`,
+    /// `ResourceMetrics` or `ResourceLogs`. With `true` all of it stays as it is, and nothing of it
+    /// is asked about.
+    fn resource(&mut self, group: &[u8]) -> bool;
+
+    /// Whether an item stays, by its body.
+    fn item(&mut self, item: &[u8]) -> bool;
+}
+
+/// Keeps spans or log records as [`retain`] does, with their resource at hand; of metrics it keeps
+/// whole ones, not single data points.
+///
+/// # Errors
+/// If the bytes are malformed where the walk went.
+pub fn retain_in(
+    signal: Signal,
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    keep: &mut impl KeepItems,
+) -> Result<Edited, CheckError> {
+    let is_item = |message: &Message| match signal {
+        Signal::Metrics => message.id == MessageId::Metric,
+        Signal::Traces | Signal::Logs => message.times != Times::NotAnItem,
     };
-    edit(signal, bytes, &mut editor, out)
+    edit(signal, bytes, &mut Retain::new(is_item, keep), out)
+}
+
+struct Each<F>(F);
+
+impl<F: FnMut(&[u8]) -> bool> KeepItems for Each<F> {
+    fn resource(&mut self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn item(&mut self, item: &[u8]) -> bool {
+        (self.0)(item)
+    }
+}
+
+impl<K: KeepItems> KeepItems for &mut K {
+    fn resource(&mut self, group: &[u8]) -> bool {
+        (**self).resource(group)
+    }
+
+    fn item(&mut self, item: &[u8]) -> bool {
+        (**self).item(item)
+    }
 }
 
 /// Resource, scope, metric and its data.
@@ -36,13 +83,23 @@ struct Count {
     left: bool,
 }
 
-struct Retain<F> {
-    keep: F,
+struct Retain<I, K> {
+    is_item: I,
+    keep: K,
     open: [Count; LEVELS],
     depth: usize,
 }
 
-impl<F> Retain<F> {
+impl<I, K> Retain<I, K> {
+    fn new(is_item: I, keep: K) -> Self {
+        Retain {
+            is_item,
+            keep,
+            open: [Count::default(); LEVELS],
+            depth: 0,
+        }
+    }
+
     fn child(&mut self, left: bool) {
         if let Some(parent) = self
             .depth
@@ -55,15 +112,19 @@ impl<F> Retain<F> {
     }
 }
 
-impl<F: FnMut(&[u8]) -> bool> Editor for Retain<F> {
+impl<I: Fn(&Message) -> bool, K: KeepItems> Editor for Retain<I, K> {
     fn message(&mut self, place: Place, body: &[u8]) -> Visit<'_> {
         let Kind::Message(message) = place.field.kind else {
             return Visit::Keep;
         };
-        if message.times != Times::NotAnItem {
-            let left = (self.keep)(body);
+        if (self.is_item)(message) {
+            let left = self.keep.item(body);
             self.child(left);
             return if left { Visit::Keep } else { Visit::Drop };
+        }
+        if is_group(message) && self.keep.resource(body) {
+            self.child(true);
+            return Visit::Keep;
         }
         match self.open.get_mut(self.depth) {
             Some(count) if holds_items(message) => {
@@ -88,6 +149,11 @@ impl<F: FnMut(&[u8]) -> bool> Editor for Retain<F> {
     fn attribute(&mut self, _: Place, _: KeyValue<'_>) -> AttributeChange<'_> {
         AttributeChange::Keep
     }
+}
+
+fn is_group(message: &Message) -> bool {
+    use MessageId::{ResourceLogs, ResourceMetrics, ResourceSpans};
+    matches!(message.id, ResourceSpans | ResourceMetrics | ResourceLogs)
 }
 
 fn holds_items(message: &Message) -> bool {

@@ -20,6 +20,11 @@ pub enum MetricKind {
 }
 
 impl<'a> Metric<'a> {
+    /// A view of the body of a `Metric` message.
+    pub fn new(body: &'a [u8]) -> Self {
+        Metric(Body(body))
+    }
+
     /// The name.
     pub fn name(&self) -> &'a str {
         self.0.text(1)

@@ -50,6 +50,7 @@ pub use editor::ANNOTATION;
 pub use error::PolicyError;
 pub use explain::{Change, Part, explain};
 pub use lint::{Finding, FindingKind, lint};
+pub use pattern::Pattern;
 pub use place::{Place, TextField};
 pub use policy::Policy;
 pub use redactor::Redactor;

@@ -5,7 +5,7 @@ pub(super) const MAX_PATTERN_BYTES: usize = 256;
 
 /// One matcher of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub enum Pattern {
     /// This key alone.
     Exact(Box<[u8]>),
     /// Keys that begin so.
@@ -15,8 +15,11 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern; the error says what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Pattern, &'static str> {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Pattern, &'static str> {
         if text.is_empty() {
             return Err("a key is empty");
         }
@@ -34,7 +37,9 @@ impl Pattern {
         })
     }
 
-    pub(super) fn matches(&self, key: &[u8]) -> bool {
+    /// Whether a key matches. In time at most the product of the pattern's length, 256 bytes at
+    /// the most, and the key's.
+    pub fn matches(&self, key: &[u8]) -> bool {
         match self {
             Pattern::Exact(text) => **text == *key,
             Pattern::Prefix(text) => key.starts_with(text),

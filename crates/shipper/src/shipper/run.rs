@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shipper;
 use crate::batch::{Assembler, Batch};
-use crate::choose::{Chooser, Chosen};
+use crate::choose::{Chooser, Chosen, filtered};
 use crate::deliver::{Delivered, deliver};
 use crate::ledger::Ledger;
 use crate::status::BreakerState;
@@ -211,9 +211,10 @@ impl Run {
 
     /// Notes a block, and has what is to be shipped of it shipped.
     fn take(&mut self, block: Block) {
-        let chosen = match &mut self.shipper.chooser {
-            Some(chooser) => chooser.choose(&block),
-            None => Ok(Chosen::Whole),
+        let chosen = match (&mut self.shipper.chooser, &self.shipper.filter) {
+            (Some(chooser), _) => chooser.choose(&block),
+            (None, Some(filter)) => Ok(filtered(filter, &block)),
+            (None, None) => Ok(Chosen::Whole),
         };
         let chosen = match chosen {
             Ok(Chosen::Undecided) => {
@@ -263,8 +264,12 @@ impl Run {
                 return;
             }
         };
-        let not_sampled = &context.metrics.not_sampled;
-        not_sampled.with_label_values(labels).inc_by(gone);
+        let metrics = &context.metrics;
+        let counter = match self.shipper.chooser {
+            Some(_) => &metrics.not_sampled,
+            None => &metrics.filtered,
+        };
+        counter.with_label_values(labels).inc_by(gone);
     }
 
     fn fault(&mut self, error: &dyn std::fmt::Display, what: &str) {

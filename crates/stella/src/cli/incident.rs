@@ -22,11 +22,23 @@ pub enum Incident {
     Show(One),
     /// Show what happened to an incident, oldest first.
     Timeline(One),
+    /// Write what the journal holds of an incident that is over into a folder, and let retention go.
+    Capture(Capture),
 }
 
 /// Which gateway, and how to talk to it.
 #[derive(Clone, Debug, Args)]
 pub struct Gateway {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// How to print
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// How the running gateway is reached.
+#[derive(Clone, Debug, Args)]
+pub struct Reach {
     /// A file with the token to show, where the gateway asks for one
     #[arg(long, env = "STELLA_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -34,9 +46,6 @@ pub struct Gateway {
     pub tls: ClientTls,
     #[command(flatten)]
     pub data_dir: DataDir,
-    /// How to print
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Format,
 }
 
 /// Arguments of `incident open`.
@@ -114,6 +123,37 @@ pub struct One {
     pub id: String,
     #[command(flatten)]
     pub gateway: Gateway,
+}
+
+/// Arguments of `incident capture`.
+#[derive(Debug, Args)]
+pub struct Capture {
+    /// The incident's id
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The folder to write into; new or empty
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// How requests are written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: CaptureFormat,
+    /// Only write: the gateway goes on waiting for a capture, and holding the journal
+    #[arg(long)]
+    pub leave_pending: bool,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// How the requests of a capture are written.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum CaptureFormat {
+    /// OTLP protobuf, each request after its length.
+    #[default]
+    Proto,
+    /// OTLP JSON, one request a line.
+    Json,
+    /// Both.
+    Both,
 }
 
 /// Whether an incident is in force.

@@ -12,6 +12,7 @@ use ident::Signal;
 use journal::{ConsumerStatus, Journal, Position, Start};
 use meter::Meter;
 use profile::{Destination, Profile, Ship};
+use sampler::metrics::{Filter, Passing};
 use sampling::{Lookback, Sampling};
 use shipper::{Connector, Outlet, Shipper, StatusHandle};
 use tls::Keeper;
@@ -45,6 +46,7 @@ pub fn open(
     connector: &Connector,
     meter: &Meter,
     keeper: &Keeper,
+    passing: &Passing,
 ) -> CliResult<Shipping> {
     let known = journal.consumers();
     let sampled = |signal| match (&profile.sampling, signal) {
@@ -89,7 +91,14 @@ pub fn open(
                 &format!("the destination `{name}`: {error}"),
             )
         };
-        let config = ship_config(ship, &data.dead_letters(), keeper)?;
+        let filter = ship
+            .metrics
+            .as_ref()
+            .map(|metrics| Filter::new(metrics, passing.clone()));
+        let config = shipper::Config {
+            metrics: filter.transpose().map_err(|error| wrong(&error))?,
+            ..ship_config(ship, &data.dead_letters(), keeper)?
+        };
         let outlet = Outlet::open(&config.destination, connector).map_err(|error| wrong(&error))?;
         for lane in lanes {
             let decisions = lane.signals.first().filter(|signal| sampled(**signal));

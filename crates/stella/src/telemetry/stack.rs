@@ -8,13 +8,14 @@ use guard::SiteGuard;
 use journal::{Journal, Recovery};
 use meter::{Description, Meter};
 use profile::{Port, Profile};
+use sampler::metrics::Passing;
 use sampling::Sampling;
 use shipper::{Shipper, StatusHandle};
 use tls::Keeper;
 
 use super::data_dir::DataDir;
 use super::guard::{self as site_guard, KeySets};
-use super::incident::{self, Incidents};
+use super::incident::{self, Effects, Incidents};
 use super::notify::{self, Notify};
 use super::ship::{self, Follower, Shipping};
 use super::{day, tls as files, told};
@@ -55,19 +56,22 @@ impl Stack {
             &data.journal(),
             journal_options(profile),
             &meter,
-            &stored.spans(),
+            &stored.spans(profile),
         )
         .map_err(|error| told(Exit::Failure, &error.to_string()))?;
         day::count_again(&profile.quotas, &journal, &guard);
         let keeper = Keeper::new(&meter);
         let connector = Connector::open();
         let notify = notify::open(profile, data, &connector, &meter, &keeper)?;
+        let passing = Passing::default();
         let Shipping {
             shippers,
             statuses,
             sampling,
             follower,
-        } = ship::open(profile, data, &journal, &connector, &meter, &keeper)?;
+        } = ship::open(
+            profile, data, &journal, &connector, &meter, &keeper, &passing,
+        )?;
         let config = gateway_config(profile, insecure, &keeper)?;
         let seam = Arc::new(guard.clone());
         let gateway = Gateway::bind(config, seam, journal.clone(), &meter)
@@ -76,15 +80,16 @@ impl Stack {
         let metrics = own_port(&keeper, profile, Port::Metrics, insecure).await?;
         let health = own_port(&keeper, profile, Port::Health, insecure).await?;
         let admin = own_port(&keeper, profile, Port::Admin, false).await?;
-        let register = stored.start(
-            profile,
-            &journal,
-            sampling.as_ref().map(Sampling::control),
-            notify.as_ref().map(Notify::outbox),
+        let effects = Effects {
+            journal: journal.clone(),
+            sampling: sampling.as_ref().map(Sampling::control),
+            outbox: notify.as_ref().map(Notify::outbox),
+            passing,
             holds,
-            &meter,
-        );
-        let incidents = Incidents::open(register, profile, admin, insecure).await?;
+        };
+        let register = stored.start(profile, effects, &meter);
+        let incidents =
+            Incidents::open(register, profile, &journal, admin, insecure, &meter).await?;
         Ok(Stack {
             meter,
             process,

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use control::Register;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use ident::Signal;
@@ -34,6 +35,34 @@ pub struct Report {
     lost: u64,
     journal: JournalReport,
     shippers: Vec<ShipperReport>,
+    /// Incidents that are open, and those that are over and wait for their capture; the newest first.
+    #[serde(default)]
+    incidents: Vec<IncidentReport>,
+    /// What sampling keeps beyond its policies, and look backs that are under way.
+    #[serde(default)]
+    overrides: Vec<OverrideReport>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct IncidentReport {
+    id: String,
+    scope: String,
+    /// `open`, or `capture_pending`.
+    state: String,
+    opened_by: String,
+    /// When it ends by itself, or its hold does.
+    until: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OverrideReport {
+    id: String,
+    from_unix_nano: u64,
+    /// Once it has ended.
+    to_unix_nano: Option<u64>,
+    lookback_done: bool,
+    kept_before_spans: u64,
+    kept_during_spans: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,13 +91,16 @@ struct ShipperReport {
 
 impl Report {
     /// Reads it off the parts.
-    pub fn of(
-        running: &Running,
-        uptime_seconds: f64,
-        meter: &Meter,
-        journal: &Journal,
-        statuses: &[StatusHandle],
-    ) -> Report {
+    pub fn of(parts: &Parts<'_>) -> Report {
+        let Parts {
+            running,
+            uptime_seconds,
+            meter,
+            journal,
+            statuses,
+            register,
+            sampling,
+        } = *parts;
         let items = |verb: &str| {
             let count = |signal: Signal| {
                 let name = format!("otelcol_receiver_{verb}_{}", signal.items_name());
@@ -97,6 +129,8 @@ impl Report {
                 .iter()
                 .map(|handle| ShipperReport::of(&handle.get()))
                 .collect(),
+            incidents: incidents(register),
+            overrides: sampling.map(overrides).unwrap_or_default(),
         }
     }
 
@@ -151,8 +185,82 @@ impl Report {
                 writeln!(out, "            last error: {error}")?;
             }
         }
+        for incident in &self.incidents {
+            let IncidentReport {
+                id, scope, until, ..
+            } = incident;
+            match incident.state.as_str() {
+                "open" => writeln!(out, "incident    {id} about {scope}, until {until}")?,
+                _ => writeln!(
+                    out,
+                    "incident    {id} about {scope} is over; its capture is awaited until {until}"
+                )?,
+            }
+        }
+        for kept in &self.overrides {
+            let lookback = match kept.lookback_done {
+                true => "",
+                false => ", looking back",
+            };
+            let ended = if kept.to_unix_nano.is_some() {
+                " (ended)"
+            } else {
+                ""
+            };
+            writeln!(
+                out,
+                "keeps all   for {}{ended}: {} spans from before, {} since{lookback}",
+                kept.id, kept.kept_before_spans, kept.kept_during_spans
+            )?;
+        }
         Ok(())
     }
+}
+
+/// What a report is read off.
+#[derive(Clone, Copy)]
+pub struct Parts<'p> {
+    pub running: &'p Running,
+    pub uptime_seconds: f64,
+    pub meter: &'p Meter,
+    pub journal: &'p Journal,
+    pub statuses: &'p [StatusHandle],
+    pub register: &'p Register,
+    pub sampling: Option<&'p sampling::Control>,
+}
+
+/// The reason is left out: the health port asks nobody who they are.
+fn incidents(register: &Register) -> Vec<IncidentReport> {
+    let at_hand = register.at_hand();
+    let shown = at_hand.iter().map(|known| {
+        let deadline = known.capture.as_ref().map(|capture| capture.deadline);
+        let (state, until) = match deadline {
+            None => ("open", known.expires_at),
+            Some(deadline) => ("capture_pending", deadline),
+        };
+        IncidentReport {
+            id: known.id.to_string(),
+            scope: known.scope.to_string(),
+            state: state.to_owned(),
+            opened_by: known.opened_by.clone(),
+            until: until.to_string(),
+        }
+    });
+    shown.collect()
+}
+
+fn overrides(control: &sampling::Control) -> Vec<OverrideReport> {
+    let all = control.list().into_iter();
+    let shown = all.filter(|kept| kept.to_unix_nano.is_none() || !kept.lookback_done);
+    let report = |kept: sampling::Progress| OverrideReport {
+        id: kept.id,
+        from_unix_nano: kept.from_unix_nano,
+        to_unix_nano: kept.to_unix_nano,
+        lookback_done: kept.lookback_done,
+        kept_before_spans: kept.kept_before_spans,
+        kept_during_spans: kept.kept_during_spans,
+    };
+    shown.map(report).collect()
 }
 
 impl ShipperReport {

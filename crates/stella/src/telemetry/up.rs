@@ -4,10 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use control::Register;
 use http::StatusCode;
 use journal::Journal;
 use meter::Meter;
 use profile::{Port, Profile};
+use sampling::Sampling;
 use shipper::StatusHandle;
 use tls::Keeper;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -105,8 +107,11 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         server::from_pages(metrics_pages(&meter, &process)),
         stop_own.clone(),
     ));
+    let register = incidents.register.clone();
     incidents.run(&own, &stop_own);
     let state = State {
+        register,
+        sampling: sampling.as_ref().map(Sampling::control),
         running,
         meter: meter.clone(),
         journal: journal.clone(),
@@ -279,6 +284,8 @@ struct State {
     journal: Journal,
     statuses: Vec<StatusHandle>,
     process: ProcessMetrics,
+    register: Register,
+    sampling: Option<sampling::Control>,
     draining: Arc<AtomicBool>,
 }
 
@@ -287,14 +294,15 @@ fn health_pages(state: State) -> Pages {
         "/live" => Some(Page::text(StatusCode::OK, "live\n")),
         "/ready" => Some(ready(&state)),
         "/status" => {
-            let uptime = state.process.uptime_seconds();
-            let report = status::Report::of(
-                &state.running,
-                uptime,
-                &state.meter,
-                &state.journal,
-                &state.statuses,
-            );
+            let report = status::Report::of(&status::Parts {
+                running: &state.running,
+                uptime_seconds: state.process.uptime_seconds(),
+                meter: &state.meter,
+                journal: &state.journal,
+                statuses: &state.statuses,
+                register: &state.register,
+                sampling: state.sampling.as_ref(),
+            });
             let text = serde_json::to_string(&report).unwrap_or_default();
             Some(Page {
                 status: StatusCode::OK,

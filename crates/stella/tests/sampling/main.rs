@@ -11,6 +11,8 @@ mod commands;
 mod incidents;
 mod kept;
 mod restarts;
+mod switching;
+mod triggers;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

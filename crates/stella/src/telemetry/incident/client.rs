@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shipper::ConnectError;
 
-use crate::cli::incident::Gateway;
+use crate::cli::incident::Reach;
 use crate::error::{CliError, CliResult, Exit};
 use crate::telemetry::data_dir::DataDir;
 use crate::telemetry::{ask, runtime, status, tls, told};
@@ -26,7 +26,7 @@ struct Problem {
 
 /// Asks the running gateway; what it answers with success.
 pub fn ask(
-    gateway: &Gateway,
+    gateway: &Reach,
     method: Method,
     path: &str,
     key: Option<&str>,
@@ -99,7 +99,7 @@ fn refused(status: StatusCode, body: &[u8]) -> CliError {
     }
 }
 
-fn token(gateway: &Gateway) -> CliResult<Option<HeaderValue>> {
+fn token(gateway: &Reach) -> CliResult<Option<HeaderValue>> {
     use std::io::Read;
     let Some(path) = &gateway.token_file else {
         return Ok(None);

@@ -7,13 +7,13 @@ use http::Method;
 use policy::units::Time;
 use serde_json::Value;
 
-use super::client;
+use super::{capture, client};
 use crate::cli::incident::{Close, Extend, Gateway, Incident, List, One, Open, State};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
 
 const ROOT: &str = "/telemetry/incidents";
-const NOTHING: Option<&()> = None;
+pub const NOTHING: Option<&()> = None;
 
 /// Does what is asked.
 pub fn run(command: &Incident) -> CliResult {
@@ -24,6 +24,7 @@ pub fn run(command: &Incident) -> CliResult {
         Incident::List(args) => list(args),
         Incident::Show(args) => show(args),
         Incident::Timeline(args) => timeline(args),
+        Incident::Capture(args) => capture::run(args),
     }
 }
 
@@ -45,7 +46,7 @@ fn open(args: &Open) -> CliResult {
         by: user(),
     };
     let key = args.idempotency_key.as_deref();
-    let opened = client::ask(&args.gateway, Method::POST, ROOT, key, Some(&request))?;
+    let opened = client::ask(&args.gateway.reach, Method::POST, ROOT, key, Some(&request))?;
     print(&args.gateway, &opened, print_incident)
 }
 
@@ -70,7 +71,13 @@ fn close(args: &Close) -> CliResult {
 }
 
 fn change(gateway: &Gateway, id: &str, request: &ChangeRequest) -> CliResult {
-    let changed = client::ask(gateway, Method::PATCH, &path(id)?, None, Some(request))?;
+    let changed = client::ask(
+        &gateway.reach,
+        Method::PATCH,
+        &path(id)?,
+        None,
+        Some(request),
+    )?;
     print(gateway, &changed, print_incident)
 }
 
@@ -82,7 +89,7 @@ fn list(args: &List) -> CliResult {
             State::Closed => "&state=closed",
         });
     }
-    let found = client::ask(&args.gateway, Method::GET, &path, None, NOTHING)?;
+    let found = client::ask(&args.gateway.reach, Method::GET, &path, None, NOTHING)?;
     print(&args.gateway, &found, |out, found| {
         for incident in found["incidents"].as_array().into_iter().flatten() {
             let text = |key: &str| incident[key].as_str().unwrap_or_default().to_owned();
@@ -95,13 +102,19 @@ fn list(args: &List) -> CliResult {
 }
 
 fn show(args: &One) -> CliResult {
-    let found = client::ask(&args.gateway, Method::GET, &path(&args.id)?, None, NOTHING)?;
+    let found = client::ask(
+        &args.gateway.reach,
+        Method::GET,
+        &path(&args.id)?,
+        None,
+        NOTHING,
+    )?;
     print(&args.gateway, &found, print_incident)
 }
 
 fn timeline(args: &One) -> CliResult {
     let at = format!("{}/timeline", path(&args.id)?);
-    let found = client::ask(&args.gateway, Method::GET, &at, None, NOTHING)?;
+    let found = client::ask(&args.gateway.reach, Method::GET, &at, None, NOTHING)?;
     print(&args.gateway, &found, |out, found| {
         for entry in found["timeline"].as_array().into_iter().flatten() {
             let text = |key: &str| entry[key].as_str().unwrap_or_default();
@@ -132,26 +145,27 @@ where
 }
 
 fn print_incident(out: &mut dyn Write, incident: &Value) -> std::io::Result<()> {
-    let mut line = |name: &str, value: &Value| match value.as_str() {
-        Some(text) => writeln!(out, "{name:<12}{text}"),
-        None => Ok(()),
-    };
-    line("id", &incident["id"])?;
-    line("state", &incident["state"])?;
-    line("scope", &incident["scope"])?;
-    line("reason", &incident["reason"])?;
-    line("opened by", &incident["opened_by"])?;
-    line("approved by", &incident["approved_by"])?;
-    line("opened at", &incident["opened_at"])?;
-    line("expires at", &incident["expires_at"])?;
-    line("lookback", &incident["lookback"])?;
-    line("in force", &incident["in_force_from"])?;
+    line(out, "id", &incident["id"])?;
+    line(out, "state", &incident["state"])?;
+    line(out, "scope", &incident["scope"])?;
+    line(out, "reason", &incident["reason"])?;
+    line(out, "opened by", &incident["opened_by"])?;
+    if let Some(name) = incident["approved_by"].as_str() {
+        // Nothing proves it but the word of who opened it.
+        let by = incident["opened_by"].as_str().unwrap_or_default();
+        writeln!(out, "approved by {name}, says {by}")?;
+    }
+    line(out, "opened at", &incident["opened_at"])?;
+    line(out, "expires at", &incident["expires_at"])?;
+    line(out, "lookback", &incident["lookback"])?;
+    line(out, "in force", &incident["in_force_from"])?;
     let ended = &incident["ended"];
-    line("ended at", &ended["at"])?;
-    line("ended why", &ended["why"])?;
-    line("ended by", &ended["by"])?;
-    line("note", &ended["note"])?;
-    line("holds", &incident["estimate"]["text"])?;
+    line(out, "ended at", &ended["at"])?;
+    line(out, "ended why", &ended["why"])?;
+    line(out, "ended by", &ended["by"])?;
+    line(out, "note", &ended["note"])?;
+    line(out, "holds", &incident["estimate"]["text"])?;
+    print_capture(out, &incident["capture"])?;
     let kept = &incident["kept"];
     if kept.is_object() {
         let (before, during) = (&kept["before_spans"], &kept["during_spans"]);
@@ -164,7 +178,33 @@ fn print_incident(out: &mut dyn Write, incident: &Value) -> std::io::Result<()> 
     Ok(())
 }
 
-fn path(id: &str) -> CliResult<String> {
+fn print_capture(out: &mut dyn Write, capture: &Value) -> std::io::Result<()> {
+    let text = |key: &str| capture[key].as_str().unwrap_or_default();
+    match text("state") {
+        "" => Ok(()),
+        "pending" => writeln!(
+            out,
+            "{:<12}pending: the journal holds what belongs to it until {}",
+            "capture",
+            text("deadline")
+        ),
+        state => {
+            let state = state.replace('_', " ");
+            writeln!(out, "{:<12}{state} at {}", "capture", text("at"))?;
+            line(out, "capture by", &capture["by"])?;
+            line(out, "manifest", &capture["manifest"])
+        }
+    }
+}
+
+fn line(out: &mut dyn Write, name: &str, value: &Value) -> std::io::Result<()> {
+    match value.as_str() {
+        Some(text) => writeln!(out, "{name:<12}{text}"),
+        None => Ok(()),
+    }
+}
+
+pub fn path(id: &str) -> CliResult<String> {
     let id: control::incident::IncidentId = id
         .parse()
         .map_err(|error| crate::telemetry::told(Exit::Usage, &format!("`{id}`: {error}")))?;
@@ -179,7 +219,7 @@ fn time(flag: &str, text: &str) -> CliResult<Time> {
 }
 
 /// Who runs the command, as the environment says. It is recorded as a claim.
-fn user() -> Option<String> {
+pub fn user() -> Option<String> {
     let name = std::env::var("USER").ok()?;
     let good = (1..=64).contains(&name.len()) && !name.chars().any(char::is_control);
     good.then_some(name)

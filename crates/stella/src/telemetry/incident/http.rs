@@ -10,19 +10,20 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use jiff::Timestamp;
+use journal::Journal;
 use profile::RemoteSampling;
 
+use super::clock;
 use crate::ops::server::Handler;
 
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The admin API. Who asks is settled before the body is read.
-pub fn admin(api: Api) -> Handler {
+pub fn admin(api: Api, journal: Journal) -> Handler {
     let api = Arc::new(api);
     Arc::new(move |request, peer| {
-        let api = Arc::clone(&api);
+        let (api, journal) = (Arc::clone(&api), journal.clone());
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let actor = match api.admit(&head, &peer) {
@@ -35,7 +36,7 @@ pub fn admin(api: Api) -> Handler {
             };
             // It may block on the disk.
             let answered = tokio::task::spawn_blocking(move || {
-                api.answer(&head, &body, &actor, Timestamp::now())
+                api.answer(&head, &body, &actor, clock(&journal))
             });
             match answered.await {
                 Ok(response) => response.map(Full::from),

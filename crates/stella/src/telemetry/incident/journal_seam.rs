@@ -50,7 +50,7 @@ impl Retention for JournalSeam {
 
     fn room(&self) -> Room {
         let stats = self.journal.stats();
-        let now = span(Timestamp::now(), None).0;
+        let now = self.journal.clock();
         let held = Duration::from_nanos(match stats.oldest_unix_nano {
             0 => 0,
             oldest => now.saturating_sub(oldest),

@@ -1,11 +1,14 @@
 //! Incidents in the gateway: the register put together with the journal, its ports, its clock.
 
+mod capture;
 mod client;
 pub mod commands;
 mod event_seam;
 mod http;
 mod journal_seam;
+mod metrics_seam;
 mod sampling_seam;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,9 +23,11 @@ use jiff::Timestamp;
 use journal::{Hold, Journal};
 use meter::Meter;
 use profile::{Port, Profile, RemoteSampling};
+use sampler::metrics::Passing;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use trigger::Watch;
 
 use super::data_dir::DataDir;
 use super::told;
@@ -30,7 +35,9 @@ use crate::error::{CliError, CliResult, Exit};
 use crate::ops::server;
 use event_seam::EventSeam;
 use journal_seam::JournalSeam;
+use metrics_seam::MetricsSeam;
 use sampling_seam::SamplingSeam;
+use watch::Watcher;
 
 /// How often incidents are looked at: expiry, and what is to be tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,29 +64,25 @@ impl Stored {
     }
 
     /// What the journal must not let go, from the moment it is opened.
-    pub fn spans(&self) -> Vec<(u64, u64)> {
-        self.held().map(|(_, span)| span).collect()
+    pub fn spans(&self, profile: &Profile) -> Vec<(u64, u64)> {
+        self.held(profile).map(|(_, span)| span).collect()
     }
 
-    fn held(&self) -> impl Iterator<Item = (IncidentId, (u64, u64))> {
-        let all = self.loaded.incidents.values();
-        all.filter(|known| !known.hold.released).map(|known| {
-            let span = journal_seam::span(known.hold.from, known.hold.to);
-            (known.id.clone(), span)
-        })
+    fn held(&self, profile: &Profile) -> impl Iterator<Item = (IncidentId, (u64, u64))> + use<> {
+        let all = self.loaded.holds(&profile.incidents).into_iter();
+        all.map(|(id, from, to)| (id, journal_seam::span(from, to)))
     }
 
     /// Goes on with them. `holds` are those of [`spans`](Self::spans).
-    pub fn start(
-        self,
-        profile: &Profile,
-        journal: &Journal,
-        sampling: Option<::sampling::Control>,
-        outbox: Option<::notify::Outbox>,
-        holds: Vec<Hold>,
-        meter: &Meter,
-    ) -> Register {
-        let held = self.held().zip(holds);
+    pub fn start(self, profile: &Profile, effects: Effects, meter: &Meter) -> Register {
+        let Effects {
+            journal,
+            sampling,
+            outbox,
+            passing,
+            holds,
+        } = effects;
+        let held = self.held(profile).zip(holds);
         let held = held.map(|((id, span), hold)| (id, (span, hold)));
         let retention = JournalSeam::new(journal.clone(), held.collect());
         let seams = Seams {
@@ -88,6 +91,7 @@ impl Stored {
                 None => Arc::new(Absent),
             },
             retention: Arc::new(retention),
+            metrics: Arc::new(MetricsSeam(passing)),
             events: match outbox {
                 Some(outbox) => Arc::new(EventSeam(outbox)),
                 None => Arc::new(Absent),
@@ -98,9 +102,25 @@ impl Stored {
     }
 }
 
+/// What incidents have an effect on.
+pub struct Effects {
+    pub journal: Journal,
+    pub sampling: Option<::sampling::Control>,
+    pub outbox: Option<::notify::Outbox>,
+    pub passing: Passing,
+    pub holds: Vec<Hold>,
+}
+
+/// The journal's clock: what incidents hold is told by the times of its blocks.
+fn clock(journal: &Journal) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(journal.clock())).unwrap_or(Timestamp::MAX)
+}
+
 /// Incidents of a gateway whose ports are bound.
 pub struct Incidents {
     pub register: Register,
+    journal: Journal,
+    watcher: Option<Watcher>,
     pub admin: server::Port,
     access: Access,
     remote: Option<(server::Port, RemoteSampling)>,
@@ -111,8 +131,10 @@ impl Incidents {
     pub async fn open(
         register: Register,
         profile: &Profile,
+        journal: &Journal,
         admin: server::Port,
         insecure: bool,
+        meter: &Meter,
     ) -> CliResult<Incidents> {
         let (addr, tokens) = (admin.addr()?, profile.admin.token_file.as_deref());
         let by_certificate = profile
@@ -134,8 +156,23 @@ impl Incidents {
             )),
             None => None,
         };
+        let metrics = watch::Metrics::new(meter);
+        let watcher = match profile.incidents.triggers.as_slice() {
+            [] => None,
+            triggers => Some(Watcher {
+                watch: Watch::new(triggers).map_err(|(key, message, hint)| {
+                    CliError::new(Exit::BadInput, format!("`{key}`: {message}")).hint(hint)
+                })?,
+                triggers: triggers.to_vec(),
+                journal: journal.clone(),
+                register: register.clone(),
+                metrics,
+            }),
+        };
         Ok(Incidents {
             register,
+            journal: journal.clone(),
+            watcher,
             admin,
             access,
             remote,
@@ -156,9 +193,15 @@ impl Incidents {
             let handler = http::remote(self.register.clone(), config);
             tasks.spawn(server::serve(port, handler, stop.clone()));
         }
-        tasks.spawn(keep_time(self.register.clone(), stop.clone()));
+        if let Some(watcher) = self.watcher {
+            let stop = stop.clone();
+            tasks.spawn_blocking(move || watcher.run(&stop));
+        }
+        let (register, journal) = (self.register.clone(), self.journal.clone());
+        tasks.spawn(keep_time(register, journal, stop.clone()));
         let api = Api::new(self.register, self.access);
-        tasks.spawn(server::serve(self.admin, http::admin(api), stop.clone()));
+        let handler = http::admin(api, self.journal);
+        tasks.spawn(server::serve(self.admin, handler, stop.clone()));
     }
 }
 
@@ -175,7 +218,7 @@ async fn bind_remote(addr: SocketAddr, insecure: bool) -> CliResult<server::Port
     })
 }
 
-async fn keep_time(register: Register, stop: CancellationToken) {
+async fn keep_time(register: Register, journal: Journal, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -183,8 +226,8 @@ async fn keep_time(register: Register, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let register = register.clone();
-        let ticked = tokio::task::spawn_blocking(move || register.tick(Timestamp::now()));
+        let (register, now) = (register.clone(), clock(&journal));
+        let ticked = tokio::task::spawn_blocking(move || register.tick(now));
         if let Err(error) = ticked.await {
             tracing::error!(%error, "incidents could not be looked at");
         }

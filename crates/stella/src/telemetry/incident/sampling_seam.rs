@@ -50,11 +50,7 @@ impl Sampling for SamplingSeam {
     ) -> Result<Option<Timestamp>, String> {
         let what = KeepAll {
             id: id.to_string(),
-            scope: sampling::Scope {
-                tenant: scope.tenant.as_ref().map(ToString::to_string),
-                service: scope.service.clone(),
-                attributes: scope.attributes.clone(),
-            },
+            scope: super::metrics_seam::scope(scope),
             lookback,
         };
         let in_force = self.wait(self.control.keep_all(what))?;
