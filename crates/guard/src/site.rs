@@ -93,6 +93,44 @@ impl SiteGuard {
         }
     }
 
+    /// Whose data a request is that another gateway of the site forwards, which took it in and
+    /// redacted it: no quota and no redaction is due again. The sender must be a forwarder that may
+    /// choose (TENANT-BY-IDENTITY). A site without identities hears whoever connects from the
+    /// machine itself, and others only if it is `open` to them.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given.
+    pub fn forwarder(&self, head: &Head<'_>, open: bool) -> Result<TenantId, Refusal> {
+        let inner = &self.0;
+        let refusal = |text: &str| Err(Refusal::new(Kind::PermissionDenied, text));
+        match &inner.identities {
+            Identities::Everybody(tenant) if open || head.peer.addr.ip().is_loopback() => {
+                match wanted(head.headers, HeaderName::default().as_str()) {
+                    Some(name) if name == tenant.as_str() => Ok(tenant.clone()),
+                    _ => refusal(
+                        "the tenant of what is forwarded is not known here\nhint: give all members of the cluster the same `identity`",
+                    ),
+                }
+            }
+            Identities::Everybody(_) => {
+                inner.metrics.deny("not_a_member");
+                refusal(
+                    "only members of the cluster forward, and nobody has proven to be one\nhint: give the profile an `identity` with the members among its `forwarders`",
+                )
+            }
+            Identities::Known(directory) => {
+                let resolved = inner.resolve(directory, head, inner.now())?;
+                if resolved.may_choose {
+                    return Ok(resolved.tenant);
+                }
+                inner.metrics.deny("not_a_member");
+                refusal(
+                    "only members of the cluster forward\nhint: list its identity among `identity.forwarders`",
+                )
+            }
+        }
+    }
+
     /// To be called now and then: gives back the memory of tenants that have been quiet.
     pub fn upkeep(&self) {
         self.0.admission.forget_idle(self.0.now());

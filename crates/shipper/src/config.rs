@@ -1,13 +1,14 @@
 //! What a shipper is told: where to, how much at once, how to try again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ident::{Signal, TenantId};
 use journal::Filter;
 use sampling::Decisions;
 
-use crate::{Retry, file, otlp};
+use crate::{Clean, Retry, Route, file, otlp};
 
 /// One shipper.
 #[derive(Clone, Debug)]
@@ -23,6 +24,11 @@ pub struct Config {
     /// What of the blocks is carried; `None` means all. There must be decisions about each of
     /// `signals`.
     pub decisions: Option<Decisions>,
+    /// What of the blocks is carried, where that is not what sampling decides: in place of
+    /// `decisions`.
+    pub route: Option<Arc<dyn Route>>,
+    /// Takes out of what `decisions` leave what the destination need not see.
+    pub clean: Option<Clean>,
     /// The most bytes of a request before compression. A receiver's limit counts the whole
     /// message; that of most is 4 MiB.
     pub batch_max_bytes: usize,
@@ -51,6 +57,8 @@ impl Config {
             signals: None,
             tenant: None,
             decisions: None,
+            route: None,
+            clean: None,
             batch_max_bytes: 4 << 20,
             in_flight: 4,
             retry: Retry::default(),

@@ -263,8 +263,15 @@ impl Run {
                 return;
             }
         };
-        let not_sampled = &context.metrics.not_sampled;
-        not_sampled.with_label_values(labels).inc_by(gone);
+        let samples = self
+            .shipper
+            .chooser
+            .as_ref()
+            .is_some_and(Chooser::is_sampling);
+        if samples {
+            let not_sampled = &context.metrics.not_sampled;
+            not_sampled.with_label_values(labels).inc_by(gone);
+        }
     }
 
     fn fault(&mut self, error: &dyn std::fmt::Display, what: &str) {

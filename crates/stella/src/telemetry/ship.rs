@@ -7,12 +7,13 @@
 //! sampling is switched on or off.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ident::Signal;
 use journal::{ConsumerStatus, Journal, Position, Start};
 use meter::Meter;
 use profile::{Destination, Profile, Ship};
-use sampling::{Lookback, Sampling};
+use sampling::{Lookback, Ownership, Sampling};
 use shipper::{Connector, Outlet, Shipper, StatusHandle};
 use tls::Keeper;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -29,6 +30,8 @@ pub struct Shipping {
     pub statuses: Vec<StatusHandle>,
     pub sampling: Option<Sampling>,
     pub follower: Option<Follower>,
+    /// For shippers that are opened later.
+    pub metrics: shipper::Metrics,
 }
 
 /// A shipper to be: one cursor of a destination.
@@ -37,7 +40,8 @@ struct Lane {
     signals: Vec<Signal>,
 }
 
-/// Opens the sampler and the shippers.
+/// Opens the sampler and the shippers. With `own`, only what is this gateway's own is sampled and
+/// shipped, as far as it is sampled.
 pub fn open(
     profile: &Profile,
     data: &DataDir,
@@ -45,7 +49,9 @@ pub fn open(
     connector: &Connector,
     meter: &Meter,
     keeper: &Keeper,
+    own: Option<Arc<dyn Ownership>>,
 ) -> CliResult<Shipping> {
+    let clean: Option<shipper::Clean> = own.is_some().then_some(cluster::clean);
     let known = journal.consumers();
     let sampled = |signal| match (&profile.sampling, signal) {
         (None, _) | (_, Signal::Metrics) => false,
@@ -67,7 +73,7 @@ pub fn open(
     };
     let mut sampling = match &profile.sampling {
         Some(config) => {
-            let opened = Sampling::open(config, journal, &data.sampling(), meter, begin);
+            let opened = Sampling::open(config, journal, &data.sampling(), meter, begin, own);
             Some(opened.map_err(|error| told(Exit::Failure, &error.to_string()))?)
         }
         None => {
@@ -76,7 +82,7 @@ pub fn open(
             None
         }
     };
-    drop_cursors(journal, &known, &lanes, sampling.as_ref())?;
+    drop_cursors(profile, journal, &known, &lanes, sampling.as_ref())?;
 
     let metrics = shipper::Metrics::new(meter);
     let mut shippers = Vec::new();
@@ -98,6 +104,7 @@ pub fn open(
                 name: lane.name.clone(),
                 signals: Some(lane.signals.clone()),
                 decisions,
+                clean,
                 ..config.clone()
             };
             let start = place(ship, lane, &known).map_or(Start::Oldest, Start::At);
@@ -105,7 +112,7 @@ pub fn open(
             shippers.push(opened.map_err(|error| wrong(&error))?);
         }
         if ship.signals.contains(&profile::SignalName::Traces) {
-            followed.push((config, outlet));
+            followed.push((shipper::Config { clean, ..config }, outlet));
         }
     }
     let statuses = shippers.iter().map(Shipper::status).collect();
@@ -114,9 +121,10 @@ pub fn open(
         lookbacks,
         followed,
         journal: journal.clone(),
-        metrics,
+        metrics: metrics.clone(),
     });
     Ok(Shipping {
+        metrics,
         shippers,
         statuses,
         sampling,
@@ -162,6 +170,7 @@ fn place(ship: &Ship, lane: &Lane, known: &[ConsumerStatus]) -> Option<Position>
 
 /// What has left the profile no longer holds the journal's data back.
 fn drop_cursors(
+    profile: &Profile,
     journal: &Journal,
     known: &[ConsumerStatus],
     lanes: &[(&Ship, Vec<Lane>)],
@@ -180,7 +189,9 @@ fn drop_cursors(
     if let Some(sampling) = sampling {
         wanted.extend(sampling.holders());
     }
-    for gone in known.iter().filter(|known| !wanted.contains(&known.name)) {
+    let members = |name: &str| profile.cluster.is_some() && cluster::is_cursor(name);
+    let gone = |known: &&ConsumerStatus| !wanted.contains(&known.name) && !members(&known.name);
+    for gone in known.iter().filter(gone) {
         tracing::warn!(
             name = gone.name,
             "the profile no longer has this destination; its cursor is dropped"
@@ -304,11 +315,7 @@ fn otlp_config(
             profile::Protocol::Grpc => shipper::otlp::Protocol::Grpc,
             profile::Protocol::Http => shipper::otlp::Protocol::Http,
         },
-        compression: match otlp.compression {
-            profile::Compression::None => shipper::otlp::Compression::None,
-            profile::Compression::Gzip => shipper::otlp::Compression::Gzip,
-            profile::Compression::Zstd => shipper::otlp::Compression::Zstd,
-        },
+        compression: compression(otlp.compression),
         headers,
         timeout: otlp.timeout.0,
         ..shipper::otlp::Config::new(otlp.endpoint.url().clone())
@@ -317,6 +324,14 @@ fn otlp_config(
         config.tls = Some(files::of_destination(keeper, name, tls, config.alpn())?);
     }
     Ok(config)
+}
+
+pub fn compression(wanted: profile::Compression) -> shipper::otlp::Compression {
+    match wanted {
+        profile::Compression::None => shipper::otlp::Compression::None,
+        profile::Compression::Gzip => shipper::otlp::Compression::Gzip,
+        profile::Compression::Zstd => shipper::otlp::Compression::Zstd,
+    }
 }
 
 fn file_config(file: &profile::FileDestination) -> shipper::file::Config {

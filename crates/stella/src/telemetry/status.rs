@@ -13,6 +13,7 @@ use meter::Meter;
 use serde::{Deserialize, Serialize};
 use shipper::{ConnectError, StatusHandle};
 
+use super::cluster::{ClusterReport, Told};
 use super::data_dir::{DataDir, Running};
 use super::{ask, tls, told};
 use crate::cli;
@@ -34,6 +35,8 @@ pub struct Report {
     lost: u64,
     journal: JournalReport,
     shippers: Vec<ShipperReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,8 +50,9 @@ struct JournalReport {
     trouble: Option<String>,
 }
 
+/// A shipper's state.
 #[derive(Debug, Serialize, Deserialize)]
-struct ShipperReport {
+pub struct ShipperReport {
     name: String,
     destination: String,
     breaker: String,
@@ -68,6 +72,7 @@ impl Report {
         meter: &Meter,
         journal: &Journal,
         statuses: &[StatusHandle],
+        members: Option<&Told>,
     ) -> Report {
         let items = |verb: &str| {
             let count = |signal: Signal| {
@@ -97,6 +102,7 @@ impl Report {
                 .iter()
                 .map(|handle| ShipperReport::of(&handle.get()))
                 .collect(),
+            cluster: members.map(|told| told.report(journal)),
         }
     }
 
@@ -130,33 +136,42 @@ impl Report {
             writeln!(out, "            trouble: {trouble}")?;
         }
         for shipper in &self.shippers {
-            writeln!(
-                out,
-                "ships to    {} ({}): {} items sent, {:.1} s behind ({}), breaker {}",
-                shipper.name,
-                shipper.destination,
-                shipper.sent_items,
-                shipper.lag_seconds,
-                profile::Bytes(shipper.lag_bytes),
-                shipper.breaker
-            )?;
-            if shipper.dead_letter_items > 0 {
-                writeln!(
-                    out,
-                    "            {} items put aside as dead letters",
-                    shipper.dead_letter_items
-                )?;
-            }
-            if let Some(error) = &shipper.last_error {
-                writeln!(out, "            last error: {error}")?;
-            }
+            shipper.print(out, "ships to   ")?;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.print(out)?;
         }
         Ok(())
     }
 }
 
 impl ShipperReport {
-    fn of(status: &shipper::Status) -> Self {
+    /// For people; `verb` says what it does, and begins the line.
+    pub fn print(&self, out: &mut impl Write, verb: &str) -> std::io::Result<()> {
+        writeln!(
+            out,
+            "{verb} {} ({}): {} items sent, {:.1} s behind ({}), breaker {}",
+            self.name,
+            self.destination,
+            self.sent_items,
+            self.lag_seconds,
+            profile::Bytes(self.lag_bytes),
+            self.breaker
+        )?;
+        if self.dead_letter_items > 0 {
+            writeln!(
+                out,
+                "            {} items put aside as dead letters",
+                self.dead_letter_items
+            )?;
+        }
+        if let Some(error) = &self.last_error {
+            writeln!(out, "            last error: {error}")?;
+        }
+        Ok(())
+    }
+
+    pub fn of(status: &shipper::Status) -> Self {
         ShipperReport {
             name: status.name.clone(),
             destination: status.destination.clone(),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
+use super::cluster::Told;
 use super::data_dir::{DataDir, Encrypted, Running};
 use super::notify::Notify;
 use super::stack::Stack;
@@ -84,6 +85,8 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         statuses,
         sampling,
         follower,
+        members,
+        runner,
         metrics,
         health,
         incidents,
@@ -111,6 +114,7 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         meter: meter.clone(),
         journal: journal.clone(),
         statuses,
+        members,
         process,
         draining: Arc::clone(&draining),
     };
@@ -133,6 +137,9 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     }
     if let Some(follower) = follower {
         shipping.spawn(follower.run(stop_shipping.clone()));
+    }
+    if let Some(runner) = runner {
+        shipping.spawn(runner.run(stop_shipping.clone()));
     }
     shipping.close();
     let deciding = TaskTracker::new();
@@ -278,6 +285,7 @@ struct State {
     meter: Meter,
     journal: Journal,
     statuses: Vec<StatusHandle>,
+    members: Option<Told>,
     process: ProcessMetrics,
     draining: Arc<AtomicBool>,
 }
@@ -294,6 +302,7 @@ fn health_pages(state: State) -> Pages {
                 &state.meter,
                 &state.journal,
                 &state.statuses,
+                state.members.as_ref(),
             );
             let text = serde_json::to_string(&report).unwrap_or_default();
             Some(Page {

@@ -32,6 +32,7 @@ fn start(dir: &Path, profile: &Profile) -> Running {
         &Connector::open(),
         &meter,
         &keeper,
+        None,
     )
     .unwrap();
     let stop = CancellationToken::new();

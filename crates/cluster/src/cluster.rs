@@ -1,0 +1,432 @@
+//! A gateway's part in the cluster: what it knows, shared by all that ask where a span goes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use ident::{MemberName, Signal};
+use journal::{Block, Filter, Journal, ReadError, Start};
+use meter::Meter;
+use sampling::{Own, Ownership};
+use tokio::sync::watch;
+
+use crate::history::{At, Epoch, History, MAX_EPOCHS, Next};
+use crate::member::{Member, Members, TraceId};
+use crate::metrics::Metrics;
+use crate::pick;
+use crate::stay::Stay;
+use crate::store::Store;
+use crate::told::{self, Former};
+
+/// What a gateway is told of its cluster.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its own name.
+    pub me: MemberName,
+    /// Who takes part now; none if that cannot be read, which does where a list is stored.
+    pub members: Option<Members>,
+    /// How long after a change spans go to former owners first.
+    pub handover: Duration,
+    /// How far a change looks back for traces that stay.
+    pub look_back: Duration,
+    /// The most traces that stay at a change.
+    pub max_staying: usize,
+}
+
+/// Why a gateway cannot take part.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It is not in the list, and never was.
+    #[error("`{me}` is not among the members: {}\nhint: set `cluster.name` to one of them, or add this gateway to the list", .members.join(", "))]
+    NotListed {
+        /// Its name.
+        me: MemberName,
+        /// Those that are.
+        members: Vec<String>,
+    },
+    /// The folder is another member's.
+    #[error(
+        "the data directory is that of the member `{was}`, but `cluster.name` is `{me}`\nhint: a member keeps its name and its data directory together; name another with --data-dir"
+    )]
+    Another {
+        /// Whose it is.
+        was: MemberName,
+        /// Who wants it.
+        me: MemberName,
+    },
+    /// A file.
+    #[error("the cluster's files in {path} cannot be used: {source}\nhint: see to the disk; if a file is damaged, remove the folder: the gateway then joins anew", path = .path.display())]
+    Files {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] ReadError),
+}
+
+/// Why a change of the list is not taken over. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error(
+        "the list has changed {MAX_EPOCHS} times or more within the handover\nhint: see why it is not stable, or make `cluster.handover` shorter"
+    )]
+    TooOften,
+    #[error(
+        "a change of the list cannot be stored: {0}\nhint: see to the disk of the data directory"
+    )]
+    Write(#[from] io::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// A gateway's part in the cluster. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Cluster(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    journal: Journal,
+    store: Store,
+    metrics: Metrics,
+    history: RwLock<History>,
+    changes: watch::Sender<u64>,
+    short: AtomicBool,
+}
+
+impl Cluster {
+    /// Opens what is stored in `dir`; what a crash left undone is done.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(
+        options: Options,
+        journal: &Journal,
+        dir: &Path,
+        meter: &Meter,
+    ) -> Result<Cluster, OpenError> {
+        let files = |source| OpenError::Files {
+            path: dir.to_owned(),
+            source,
+        };
+        let store = Store::open(dir).map_err(files)?;
+        let me = &options.me;
+        let members = || options.members.iter().flat_map(Members::iter);
+        let history = match store.load().map_err(files)? {
+            Some(history) if history.me != *me => {
+                let (was, me) = (history.me, me.clone());
+                return Err(OpenError::Another { was, me });
+            }
+            Some(history) => history,
+            None => {
+                let listed = options.members.clone();
+                let listed = listed.filter(|members| members.get(me).is_some());
+                let Some(members) = listed else {
+                    return Err(OpenError::NotListed {
+                        me: me.clone(),
+                        members: members().map(|m| m.name.to_string()).collect(),
+                    });
+                };
+                let first = Epoch {
+                    number: 0,
+                    from: journal.stats().newest,
+                    since_unix_nano: journal.clock(),
+                    handover_nanos: nanos(options.handover),
+                    members,
+                    stay: None,
+                };
+                let history = History::begin(me.clone(), first);
+                store.put(&history).map_err(files)?;
+                history
+            }
+        };
+        let cluster = Cluster(Arc::new(Inner {
+            options,
+            journal: journal.clone(),
+            store,
+            metrics: Metrics::new(meter),
+            history: RwLock::new(history),
+            changes: watch::Sender::new(0),
+            short: AtomicBool::new(false),
+        }));
+        cluster.find_stays().map_err(|error| match error {
+            ChangeError::Read(error) => OpenError::Journal(error),
+            ChangeError::Write(error) => files(error),
+            ChangeError::TooOften => files(io::Error::other(error.to_string())),
+        })?;
+        cluster.show();
+        Ok(cluster)
+    }
+
+    /// Whether a folder holds a member's state.
+    pub fn is_stored(dir: &Path) -> bool {
+        Store::is_stored(dir)
+    }
+
+    /// This gateway's name.
+    pub fn me(&self) -> &MemberName {
+        &self.0.options.me
+    }
+
+    /// What it knows now.
+    pub fn history(&self) -> History {
+        self.read().clone()
+    }
+
+    /// The list it goes by.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let history = self.read();
+        let current = history.current();
+        current.map_or_else(Vec::new, |epoch| epoch.members.iter().cloned().collect())
+    }
+
+    pub(crate) fn digest(&self) -> String {
+        let history = self.read();
+        let current = history.current();
+        current.map_or_else(String::new, |epoch| epoch.members.digest())
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn handover(&self) -> Duration {
+        self.0.options.handover
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Whether the journal is so full with what others are to get that no sender may add to it.
+    pub(crate) fn is_short(&self) -> bool {
+        self.0.short.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_short(&self, short: bool) {
+        self.0.short.store(short, Ordering::Relaxed);
+        self.0.metrics.short.set(f64::from(u8::from(short)));
+    }
+
+    pub(crate) fn told(&self) -> String {
+        told::text(&self.read(), self.0.journal.clock())
+    }
+
+    /// Takes over a list, if it is another. Blocks for as long as the look back takes.
+    pub(crate) fn change(&self, members: Members) -> Result<bool, ChangeError> {
+        // A look back that failed comes first: changes are in order.
+        self.find_stays()?;
+        let is_new;
+        {
+            let mut history = self.write();
+            // Whoever has asked about a block asked about one before this place, and whoever asks
+            // about a later one has to wait for this lock.
+            let (from, now) = (self.0.journal.stats().newest, self.0.journal.clock());
+            let handover = nanos(self.0.options.handover);
+            let Some(next) = history.changed(members.clone(), from, now, handover) else {
+                let current = history.current().map(|epoch| &epoch.members);
+                return match current == Some(&members) {
+                    true => Ok(false),
+                    false => Err(ChangeError::TooOften),
+                };
+            };
+            is_new = next.epochs.len() > history.epochs.len();
+            // RESTARTABLE: before it counts.
+            self.0.store.put(&next)?;
+            *history = next;
+            if is_new {
+                self.0.metrics.changes.inc();
+            }
+        }
+        self.tell();
+        self.find_stays()?;
+        Ok(true)
+    }
+
+    /// What the others have said was before this gateway joined; nothing if there was nothing.
+    pub(crate) fn joined(&self, formers: Vec<Former>) -> io::Result<()> {
+        {
+            let mut history = self.write();
+            let formers = formers.into_iter().map(|f| (f.members, f.age_nanos));
+            let next = history.joined(formers.collect(), self.0.journal.clock());
+            for epoch in &next.epochs {
+                self.0.store.put_stay(epoch.number, &Stay::default())?;
+            }
+            self.0.store.put(&next)?;
+            *history = next;
+        }
+        self.tell();
+        Ok(())
+    }
+
+    /// Forgets what no block is asked about any more.
+    pub(crate) fn forget(&self) -> io::Result<()> {
+        let stats = self.0.journal.stats();
+        let oldest = match stats.oldest_unix_nano {
+            0 => self.0.journal.clock(),
+            time => time,
+        };
+        let mut history = self.write();
+        let mut next = history.clone();
+        let gone = next.forget_before(stats.oldest, oldest);
+        if gone > 0 {
+            self.0.store.put(&next)?;
+            for epoch in history.epochs.iter().take(gone) {
+                self.0.store.forget_stay(epoch.number);
+            }
+            *history = next;
+        }
+        drop(history);
+        self.show();
+        Ok(())
+    }
+
+    /// Finds the traces that stay with each change for which that is not known yet, in order.
+    fn find_stays(&self) -> Result<(), ChangeError> {
+        loop {
+            let history = self.history();
+            if history.joining {
+                return Ok(());
+            }
+            let missing = history.epochs.iter().skip(1).position(|e| e.stay.is_none());
+            let Some(at) = missing.map(|at| at + 1) else {
+                return Ok(());
+            };
+            let Some(epoch) = history.epochs.get(at) else {
+                return Ok(());
+            };
+            let stay = self.find_stay(&history, epoch)?;
+            self.0.store.put_stay(epoch.number, &stay)?;
+            if let Some(epoch) = self.write().epochs.get_mut(at) {
+                epoch.stay = Some(Arc::new(stay));
+            }
+            self.tell();
+        }
+    }
+
+    /// The traces that this gateway had items of lately and that another owns from an epoch on.
+    fn find_stay(&self, history: &History, epoch: &Epoch) -> Result<Stay, ReadError> {
+        let journal = &self.0.journal;
+        // In the journal's time: after an outage, what came before it counts.
+        let begin = epoch.since_unix_nano.min(journal.stats().newest_unix_nano);
+        let begin = begin.saturating_sub(nanos(self.0.options.look_back));
+        let start = Start::At(journal.position_at(begin));
+        let mut reader = journal.reader(start, Filter::signal(Signal::Traces));
+        let (mut ids, mut limit) = (Vec::<TraceId>::new(), 1 << 16);
+        loop {
+            let block = match reader.try_next() {
+                Ok(Some(block)) if block.position < epoch.from => block,
+                Ok(_) | Err(ReadError::Closed) => break,
+                Err(error) => return Err(error),
+            };
+            if block.appended_unix_nano < begin {
+                continue;
+            }
+            let At::Known(route) = history.at(block.position, block.appended_unix_nano) else {
+                continue;
+            };
+            // The journal holds checked bytes; of what is damaged the sampler knows nothing either.
+            let _ = pick::own_traces(&route, &block, |id| {
+                if epoch.members.owner(&id) != Some(&history.me) {
+                    ids.push(id);
+                }
+            });
+            if ids.len() > limit {
+                // BOUNDED: a trace is there as often as it has spans.
+                ids = Stay::new(std::mem::take(&mut ids)).into_ids();
+                limit = ids.len() * 2 + (1 << 16);
+            }
+        }
+        let mut ids = Stay::new(ids).into_ids();
+        let most = self.0.options.max_staying;
+        if ids.len() > most {
+            let over = (ids.len() - most) as u64;
+            self.0.metrics.not_staying.inc_by(over);
+            tracing::error!(
+                over,
+                most,
+                "more traces are under way than can stay at a change of members; some may be decided twice"
+            );
+            ids.truncate(most);
+        }
+        Ok(Stay::new(ids))
+    }
+
+    fn show(&self) {
+        let (metrics, history) = (&self.0.metrics, self.read());
+        let now = self.0.journal.clock();
+        let changes = || history.epochs.iter().skip(1);
+        let staying: usize = changes()
+            .filter(|epoch| now < epoch.stay_ends_unix_nano())
+            .filter_map(|epoch| epoch.stay.as_ref())
+            .map(|stay| stay.count())
+            .sum();
+        let handover = changes().any(|epoch| now < epoch.handover_ends_unix_nano());
+        let members = history.current().map_or(0, |epoch| epoch.members.count());
+        metrics.members.set(members as f64);
+        metrics.staying.set(staying as f64);
+        metrics.handover.set(f64::from(u8::from(handover)));
+        metrics.joining.set(f64::from(u8::from(history.joining)));
+    }
+
+    fn tell(&self) {
+        self.0.changes.send_modify(|count| *count += 1);
+        self.show();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, History> {
+        self.0
+            .history
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, History> {
+        self.0
+            .history
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a block's items go that go to `to`, into `out`; `None` while that is not known.
+    pub(crate) fn others(&self, block: &Block, to: &MemberName, out: &mut Vec<u8>) -> Option<u64> {
+        let history = self.read();
+        match history.at(block.position, block.appended_unix_nano) {
+            At::Unknown => None,
+            At::Alone => Some(0),
+            At::Known(route) => {
+                let found = pick::others(&route, block, Next::To(to), out);
+                Some(found.unwrap_or_else(|error| {
+                    tracing::error!(%error, position = %block.position, "a block cannot be read; it is not forwarded");
+                    0
+                }))
+            }
+        }
+    }
+}
+
+impl Ownership for Cluster {
+    fn own(&self, block: &Block) -> Option<Own> {
+        let history = self.read();
+        match history.at(block.position, block.appended_unix_nano) {
+            At::Unknown => None,
+            At::Alone => Some(Own::All),
+            // What cannot be read is the sampler's to tell of.
+            At::Known(route) => Some(pick::own(&route, block).unwrap_or(Own::All)),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
