@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::cluster::Cluster;
 use crate::door::LIST;
+use crate::member::Members;
 
 /// What cursors and shippers of lanes are called by, before the member's name. No destination can
 /// have such a name.
@@ -90,19 +91,20 @@ impl Lanes {
     pub(crate) async fn follow(&mut self) {
         let history = self.cluster.history();
         let now = self.cluster.journal().clock();
-        // Of a member that has moved, the newest place.
-        let mut wanted = BTreeMap::new();
-        for (epoch, member) in history
-            .epochs
-            .iter()
-            .flat_map(|epoch| epoch.members.iter().map(move |member| (epoch, member)))
-        {
-            if member.name != history.me && history.may_go_to(&member.name, now) {
-                let first = wanted.get(&member.name).map(|(_, first)| *first);
-                let place = (member.endpoint.clone(), first.unwrap_or(epoch.from));
-                wanted.insert(member.name.clone(), place);
+        // Of a member that has moved, the newest place. A lane that is new begins where its member
+        // came in, the last time: what was for it before has been given to others.
+        let mut wanted: BTreeMap<MemberName, (Url, Position)> = BTreeMap::new();
+        let mut before: Option<&Members> = None;
+        for epoch in &history.epochs {
+            for member in epoch.members.iter() {
+                let stayed = before.is_some_and(|before| before.get(&member.name).is_some());
+                let known = wanted.get(&member.name).map(|(_, from)| *from);
+                let from = known.filter(|_| stayed).unwrap_or(epoch.from);
+                wanted.insert(member.name.clone(), (member.endpoint.clone(), from));
             }
+            before = Some(&epoch.members);
         }
+        wanted.retain(|name, _| *name != history.me && history.may_go_to(name, now));
         let stay = |name: &MemberName, lane: &Lane| {
             let place = wanted.get(name);
             place.is_some_and(|(endpoint, _)| *endpoint == lane.endpoint)

@@ -43,7 +43,7 @@ pub use cluster::{Cluster, OpenError, Options};
 pub use door::Door;
 pub use history::{At, Epoch, History, Next, Route};
 pub use lanes::{Forwarding, cursor_of, is_cursor};
-pub use marks::clean;
+pub use marks::{clean, sent_bytes};
 pub use member::{Member, Members, MembersError, TraceId};
 pub use run::Runner;
 pub use source::{Source, SourceError};

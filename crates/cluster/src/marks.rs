@@ -107,6 +107,12 @@ pub fn clean(request: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Bytes that senders brought here, and not members.
+pub fn sent_bytes(request: &[u8]) -> usize {
+    let sent = regions(request).filter(|region| region.had.is_empty());
+    sent.map(|region| region.bytes.len()).sum()
+}
+
 /// Appends a region: `bytes`, which `had` and then `me` have had.
 pub fn put(out: &mut Vec<u8>, had: &str, me: &str, bytes: &[u8]) {
     let comma = if had.is_empty() { "" } else { "," };
@@ -183,6 +189,7 @@ mod tests {
                 ("", &parts[3][..]),
             ]
         );
+        assert_eq!(sent_bytes(&all), parts[0].len() + parts[3].len());
         assert_eq!(clean(&all), Some(parts.concat()));
         assert_eq!(clean(&parts.concat()), None);
         assert_eq!(regions(&[]).count(), 0);

@@ -67,9 +67,9 @@ impl Gateway {
     }
 
     /// As `Cluster::change` does it.
-    fn change(&mut self, members: Members, now: u64) {
+    fn change(&mut self, members: Members, now: u64, handover: u64) {
         let from = at(self.journal.len());
-        let changed = self.history.changed(members.clone(), from, now, HANDOVER);
+        let changed = self.history.changed(members.clone(), from, now, handover);
         let Some(mut history) = changed else { return };
         let own = (0..self.journal.len()).filter(|i| self.next(*i) == Some(Next::Own));
         let ids = own.map(|i| self.journal[i].trace);
@@ -88,16 +88,18 @@ struct World {
     gateways: BTreeMap<usize, Gateway>,
     lists: Vec<BTreeSet<usize>>,
     twice: u64,
+    handover: u64,
 }
 
 impl World {
-    fn start(seed: u64) -> World {
+    fn start(seed: u64, handover: u64) -> World {
         let mut world = World {
             rng: StdRng::seed_from_u64(seed),
             now: 1,
             gateways: BTreeMap::new(),
             lists: vec![BTreeSet::from([1, 2, 3])],
             twice: 0,
+            handover,
         };
         (1..=3).for_each(|n| world.join(n));
         world
@@ -109,7 +111,7 @@ impl World {
             number: 0,
             from: at(0),
             since_unix_nano: self.now,
-            handover_nanos: HANDOVER,
+            handover_nanos: self.handover,
             members: list(self.lists.last().unwrap()),
             stay: None,
         };
@@ -195,7 +197,7 @@ impl World {
         if gateway.up && gateway.list < newest {
             gateway.list = newest;
             let members = list(&self.lists[newest]);
-            gateway.change(members, self.now);
+            gateway.change(members, self.now, self.handover);
         }
     }
 
@@ -288,9 +290,18 @@ impl World {
     }
 }
 
+/// What came of a world.
+struct Outcome {
+    traces: usize,
+    /// With more than one home.
+    torn: Vec<TraceId>,
+    lists: usize,
+    twice: u64,
+}
+
 /// Runs one world. `changes` is how often, in ticks, the list changes about.
-fn run(seed: u64, changes: u32) -> (usize, usize, u64) {
-    let mut world = World::start(seed);
+fn run(seed: u64, changes: u32, handover: u64) -> Outcome {
+    let mut world = World::start(seed, handover);
     let mut due: BTreeMap<u64, Vec<(TraceId, u64)>> = BTreeMap::new();
     let mut spans = Vec::new();
     let mut number = 0;
@@ -335,11 +346,14 @@ fn run(seed: u64, changes: u32) -> (usize, usize, u64) {
             }
         }
     }
-    for (trace, homes) in &homes {
-        assert_eq!(homes.len(), 1, "seed {seed}: {trace:x?} is at {homes:?}");
-    }
     assert_eq!(found, spans.into_iter().collect(), "seed {seed}");
-    (homes.len(), world.lists.len(), world.twice)
+    let torn = homes.iter().filter(|(_, homes)| homes.len() > 1);
+    Outcome {
+        torn: torn.map(|(trace, _)| *trace).collect(),
+        traces: homes.len(),
+        lists: world.lists.len(),
+        twice: world.twice,
+    }
 }
 
 /// Guarantees: while members come, go, come back, are down for a while and learn of it at different
@@ -349,66 +363,19 @@ fn every_trace_has_one_home() {
     let (mut traces, mut lists, mut twice) = (0, 0, 0);
     for seed in 0..40 {
         // Lists that change within each other's handover, and seldom.
-        let (t, l, d) = run(seed, if seed % 2 == 0 { 700 } else { 3_000 });
-        (traces, lists, twice) = (traces + t, lists + l, twice + d);
+        let changes = if seed % 2 == 0 { 700 } else { 3_000 };
+        let outcome = run(seed, changes, HANDOVER);
+        assert_eq!(outcome.torn, Vec::<TraceId>::new(), "seed {seed}");
+        traces += outcome.traces;
+        lists += outcome.lists;
+        twice += outcome.twice;
     }
     println!("{traces} traces under {lists} lists, {twice} requests sent twice");
     assert!(lists > 200 && twice > 1_000);
 }
 
-/// Guarantees: the simulation can fail. Without asking former owners first, traces are torn apart.
+/// Guarantees: the simulation can fail. Without a handover, traces are torn apart.
 #[test]
 fn without_a_handover_traces_are_torn_apart() {
-    let torn = (0..5).filter(|seed| {
-        let seed = *seed;
-        std::panic::catch_unwind(move || torn_apart(seed)).is_err()
-    });
-    assert!(torn.count() > 0);
-}
-
-fn torn_apart(seed: u64) {
-    let mut world = World::start(seed);
-    let trace = |n: u64| {
-        let mut id = TraceId::default();
-        id[..8].copy_from_slice(&n.to_be_bytes());
-        id
-    };
-    for round in 0..2 {
-        for n in 0..50 {
-            let entry = Entry {
-                trace: trace(n),
-                span: n * 2 + round,
-                had: Vec::new(),
-                time: world.now,
-            };
-            world.gateways.get_mut(&1).unwrap().journal.push(entry);
-        }
-        if round == 0 {
-            world.settle();
-            world.lists.push(BTreeSet::from([1, 2, 3, 4]));
-            world.join(4);
-            for gateway in world.gateways.values_mut() {
-                gateway.list = 1;
-                gateway.change(list(&BTreeSet::from([1, 2, 3, 4])), world.now);
-                // As if the handover were over.
-                gateway
-                    .history
-                    .epochs
-                    .drain(..gateway.history.epochs.len() - 1);
-                gateway.history.epochs[0].from = at(0).max(at(gateway.journal.len()));
-                gateway.history.epochs[0].stay = None;
-            }
-            world.now += 1;
-        }
-    }
-    world.settle();
-    let mut homes = BTreeMap::<TraceId, BTreeSet<usize>>::new();
-    for (n, gateway) in &world.gateways {
-        for (index, entry) in gateway.journal.iter().enumerate() {
-            if gateway.next(index) == Some(Next::Own) {
-                homes.entry(entry.trace).or_default().insert(*n);
-            }
-        }
-    }
-    assert!(homes.values().all(|homes| homes.len() == 1));
+    assert!((0..5).map(|seed| run(seed, 700, 0).torn.len()).sum::<usize>() > 0);
 }
