@@ -189,7 +189,7 @@ impl Cluster {
     pub(crate) fn digest(&self) -> String {
         let history = self.read();
         let current = history.current();
-        current.map_or_else(String::new, |epoch| epoch.members.digest())
+        current.map_or_else(String::new, |epoch| epoch.members.digest().to_owned())
     }
 
     pub(crate) fn journal(&self) -> &Journal {

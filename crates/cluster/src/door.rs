@@ -48,23 +48,22 @@ impl Door {
         }
     }
 
-    fn member(&self, head: &Head<'_>) -> Result<TenantId, Refusal> {
-        let tenant = self.site.forwarder(head, self.open);
-        tenant.inspect_err(|_| self.cluster.metrics().refuse(NOT_A_MEMBER))
+    fn counted<T>(&self, who: Result<T, Refusal>) -> Result<T, Refusal> {
+        who.inspect_err(|_| self.cluster.metrics().refuse(NOT_A_MEMBER))
     }
 }
 
 impl Guard for Door {
     fn enter(&self, head: &Head<'_>) -> Result<Box<dyn Pass>, Refusal> {
         if let Some(offset) = head.headers.get(ASK) {
-            self.member(head)?;
+            self.counted(self.site.member(head, self.open))?;
             let offset = offset.to_str().ok().and_then(|text| text.parse().ok());
             return Ok(Box::new(Asked {
                 page: told::page(&self.cluster.told(), offset.unwrap_or(usize::MAX)),
             }));
         }
         if let Some(list) = head.headers.get(LIST) {
-            let tenant = self.member(head)?;
+            let tenant = self.counted(self.site.forwarder(head, self.open))?;
             if list.as_bytes() != self.cluster.digest().as_bytes() {
                 self.cluster.metrics().refuse(OTHER_LIST);
                 return Err(Refusal::retry(

@@ -6,10 +6,11 @@
 //!
 //! # The rule
 //! After a change, for as long as its handover lasts, a span goes to the former owner of its trace
-//! first. Who passes a span on adds its own name to those that have had it. A gateway
+//! first. Who passes a span on notes on it its own name and the list that it went by. A gateway
 //!
 //! 1. keeps a span whose trace *stays*: it had spans of it when it ceased to be the owner;
-//! 2. else sends it to the first former owner that has not had it;
+//! 2. else sends it to the first former owner that has not passed it on under the present list:
+//!    what one said under an older list may not be its last word;
 //! 3. else to the owner; if that is itself, it keeps it.
 //!
 //! `docs/decisions/2026-11-25-scale-out.md` proves what follows from this.
@@ -70,6 +71,8 @@ pub enum At<'h> {
 pub struct Route<'h> {
     me: &'h MemberName,
     members: &'h Members,
+    /// How often the present list has held: with each time, former owners are asked anew.
+    times: usize,
     /// Of epochs whose handover lasts, the oldest first.
     formers: Vec<&'h Members>,
     stays: Vec<&'h Stay>,
@@ -127,9 +130,11 @@ impl History {
             .filter(|epoch| appended_unix_nano < epoch.stay_ends_unix_nano())
             .filter_map(|epoch| epoch.stay.as_deref())
             .filter(|stay| stay.count() > 0);
+        let same = |epoch: &&Epoch| epoch.members.digest() == last.members.digest();
         At::Known(Route {
             me: &self.me,
             members: &last.members,
+            times: epochs.iter().filter(same).count(),
             formers: formers.collect(),
             stays: stays.collect(),
         })
@@ -244,17 +249,14 @@ impl History {
 }
 
 impl<'h> Route<'h> {
-    /// Where a span of a trace goes that `had` have had.
-    pub fn next(&self, trace: &TraceId, had: &[&str]) -> Next<'h> {
+    /// Where a span of a trace goes; `passed` are those that [have passed it on](Self::passed).
+    pub fn next(&self, trace: &TraceId, passed: &[&str]) -> Next<'h> {
         if self.stays.iter().any(|stay| stay.contains(trace)) {
             return Next::Own;
         }
-        let new = |name: &MemberName| name != self.me && !had.contains(&name.as_str());
-        let former = self
-            .formers
-            .iter()
-            .filter_map(|members| members.owner(trace));
-        if let Some(former) = former.into_iter().find(|former| new(former)) {
+        let new = |name: &&MemberName| *name != self.me && !passed.contains(&name.as_str());
+        let mut formers = self.formers.iter().filter_map(|f| f.owner(trace));
+        if let Some(former) = formers.find(new) {
             return Next::To(former);
         }
         match self.members.owner(trace) {
@@ -263,8 +265,31 @@ impl<'h> Route<'h> {
         }
     }
 
-    /// Whose route it is.
-    pub fn me(&self) -> &'h MemberName {
-        self.me
+    /// Those of the notes on a span that count here: who has passed it on under the present list,
+    /// as often as that has held.
+    pub fn passed<'n>(&self, notes: &'n str) -> Vec<&'n str> {
+        let mut names: Vec<&str> = self.present(notes).collect();
+        if self.times > 1 {
+            let all = names.clone();
+            names.retain(|name| all.iter().filter(|n| *n == name).count() >= self.times);
+        }
+        names
+    }
+
+    /// The notes on a span once this gateway has passed it on. Those under other lists go.
+    pub fn noted(&self, notes: &str) -> String {
+        let digest = self.members.digest();
+        let all = self.present(notes).chain([self.me.as_str()]);
+        let all: Vec<String> = all.map(|name| format!("{name}@{digest}")).collect();
+        all.join(",")
+    }
+
+    /// The names in notes under the present list.
+    fn present<'n>(&self, notes: &'n str) -> impl Iterator<Item = &'n str> {
+        let notes = notes.split(',').filter_map(|note| note.split_once('@'));
+        let digest = self.members.digest();
+        notes
+            .filter(move |(_, list)| *list == digest)
+            .map(|(name, _)| name)
     }
 }

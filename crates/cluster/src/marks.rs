@@ -1,4 +1,4 @@
-//! Which gateways have had a span: marks in the bytes of a request.
+//! Which gateways have passed a span on: marks in the bytes of a request.
 //!
 //! A mark is a field of the request message that OTLP does not have (number 15001, a text): it
 //! holds for all that follows, up to the next mark, and an empty one ends it. So requests can be
@@ -21,32 +21,23 @@ const MAX_MARK: usize = 16 << 10;
 /// Bytes of a request between marks: a request of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region<'a> {
-    /// The names of those that have had it, with commas between.
-    pub had: &'a str,
+    /// The notes of those that have passed it on, with commas between; empty where a sender
+    /// brought it.
+    pub notes: &'a str,
     /// The bytes, without marks.
     pub bytes: &'a [u8],
 }
 
-impl<'a> Region<'a> {
-    /// The names of those that have had it.
-    pub fn names(&self) -> Vec<&'a str> {
-        self.had
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .collect()
-    }
-}
-
 /// The regions of a checked request, in order. Empty ones are left out.
 pub fn regions(request: &[u8]) -> Regions<'_> {
-    Regions { request, had: "" }
+    Regions { request, notes: "" }
 }
 
 /// See [`regions`].
 #[derive(Clone, Debug)]
 pub struct Regions<'a> {
     request: &'a [u8],
-    had: &'a str,
+    notes: &'a str,
 }
 
 impl<'a> Iterator for Regions<'a> {
@@ -64,10 +55,10 @@ impl<'a> Iterator for Regions<'a> {
                 }
                 length = whole.len() - fields.rest().len();
             }
-            let had = self.had;
+            let notes = self.notes;
             self.request = fields.rest();
             match mark {
-                Some(names) => self.had = text(names),
+                Some(names) => self.notes = text(names),
                 // The end; or bytes that are no protobuf, which a checked request has none of.
                 None => {
                     self.request = &[];
@@ -76,7 +67,7 @@ impl<'a> Iterator for Regions<'a> {
             }
             if length > 0 {
                 let bytes = whole.get(..length).unwrap_or_default();
-                return Some(Region { had, bytes });
+                return Some(Region { notes, bytes });
             }
         }
         None
@@ -109,29 +100,26 @@ pub fn clean(request: &[u8]) -> Option<Vec<u8>> {
 
 /// Bytes that senders brought here, and not members.
 pub fn sent_bytes(request: &[u8]) -> usize {
-    let sent = regions(request).filter(|region| region.had.is_empty());
+    let sent = regions(request).filter(|region| region.notes.is_empty());
     sent.map(|region| region.bytes.len()).sum()
 }
 
-/// Appends a region: `bytes`, which `had` and then `me` have had.
-pub fn put(out: &mut Vec<u8>, had: &str, me: &str, bytes: &[u8]) {
-    let comma = if had.is_empty() { "" } else { "," };
-    mark(out, &[had, comma, me]);
+/// Appends a region.
+pub fn put(out: &mut Vec<u8>, notes: &str, bytes: &[u8]) {
+    mark(out, notes);
     out.extend_from_slice(bytes);
-    mark(out, &[]);
+    mark(out, "");
 }
 
-fn mark(out: &mut Vec<u8>, parts: &[&str]) {
+fn mark(out: &mut Vec<u8>, notes: &str) {
     out.extend_from_slice(&TAG);
-    let mut length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut length = notes.len();
     while length >= 0x80 {
         out.push(length as u8 | 0x80);
         length >>= 7;
     }
     out.push(length as u8);
-    parts
-        .iter()
-        .for_each(|part| out.extend_from_slice(part.as_bytes()));
+    out.extend_from_slice(notes.as_bytes());
 }
 
 #[cfg(test)]
@@ -173,18 +161,18 @@ mod tests {
     fn regions_survive_concatenation() {
         let parts = [request("a"), request("b"), request("c"), request("d")];
         let mut all = parts[0].clone();
-        put(&mut all, "", "gw-1", &parts[1]);
-        put(&mut all, "gw-1,gw-2", &"x".repeat(48), &parts[2]);
+        let long = "gw-1@0123,".repeat(200);
+        put(&mut all, "gw-1@0123", &parts[1]);
+        put(&mut all, &long, &parts[2]);
         all.extend_from_slice(&parts[3]);
         assert_eq!(names(&all), ["a", "b", "c", "d"]);
         assert!(otlp::check(ident::Signal::Traces, &all).is_ok());
-        let long = format!("gw-1,gw-2,{}", "x".repeat(48));
-        let found: Vec<(&str, &[u8])> = regions(&all).map(|r| (r.had, r.bytes)).collect();
+        let found: Vec<(&str, &[u8])> = regions(&all).map(|r| (r.notes, r.bytes)).collect();
         assert_eq!(
             found,
             [
                 ("", &parts[0][..]),
-                ("gw-1", &parts[1][..]),
+                ("gw-1@0123", &parts[1][..]),
                 (long.as_str(), &parts[2][..]),
                 ("", &parts[3][..]),
             ]

@@ -25,7 +25,10 @@ pub struct Member {
 
 /// The members at a time: sorted by name, each name once, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Members(Vec<Scored>);
+pub struct Members {
+    list: Vec<Scored>,
+    digest: String,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Scored {
@@ -67,20 +70,22 @@ impl Members {
             seed: seed(member.name.as_str()),
             member,
         };
-        match members.is_empty() {
-            true => Err(MembersError::Nobody),
-            false => Ok(Members(members.into_iter().map(scored).collect())),
+        if members.is_empty() {
+            return Err(MembersError::Nobody);
         }
+        let digest = digest(&members);
+        let list = members.into_iter().map(scored).collect();
+        Ok(Members { list, digest })
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.iter().map(|scored| &scored.member)
+        self.list.iter().map(|scored| &scored.member)
     }
 
     /// How many.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// The member of a name.
@@ -90,30 +95,29 @@ impl Members {
 
     /// Whether the names are the same; endpoints may differ.
     pub fn same_names(&self, other: &Members) -> bool {
-        let names = |members: &Members| -> Vec<MemberName> {
-            members.iter().map(|member| member.name.clone()).collect()
-        };
-        names(self) == names(other)
+        let names = self.iter().map(|member| &member.name);
+        names.eq(other.iter().map(|member| &member.name))
     }
 
     /// Who owns a trace; among equals the first by name.
     pub fn owner(&self, trace: &TraceId) -> Option<&MemberName> {
         let owner = self
-            .0
+            .list
             .iter()
             .min_by_key(|member| Reverse(score(member.seed, trace)));
         owner.map(|owner| &owner.member.name)
     }
 
     /// Tells lists of other names apart: 16 hexadecimal digits.
-    pub fn digest(&self) -> String {
-        let mut hash = FNV;
-        for member in self.iter() {
-            hash = fnv(hash, member.name.as_str().as_bytes());
-            hash = fnv(hash, b",");
-        }
-        format!("{:016x}", mix(hash))
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
+}
+
+fn digest(members: &[Member]) -> String {
+    let names = members.iter().map(|member| member.name.as_str().as_bytes());
+    let hash = names.fold(FNV, |hash, name| fnv(fnv(hash, name), b","));
+    format!("{:016x}", mix(hash))
 }
 
 const FNV: u64 = 0xcbf2_9ce4_8422_2325;

@@ -46,7 +46,7 @@ pub fn others(
     for region in regions(&block.payload) {
         let found = take(route, block.signal, region, to, &mut part, |_| {})?;
         if found > 0 {
-            put(out, region.had, route.me().as_str(), &part);
+            put(out, &route.noted(region.notes), &part);
             count += found;
         }
     }
@@ -60,14 +60,14 @@ pub fn own_traces(
     mut tell: impl FnMut(TraceId),
 ) -> Result<(), CheckError> {
     for region in regions(&block.payload) {
-        let had = region.names();
+        let passed = route.passed(region.notes);
         let mut last = None;
         // Nothing is edited.
         let _unchanged = retain(block.signal, region.bytes, &mut Vec::new(), |item| {
             let id = trace_id(block.signal, item);
             if id != last
                 && let Some(id) = id
-                && route.next(&id, &had) == Next::Own
+                && route.next(&id, &passed) == Next::Own
             {
                 tell(id);
             }
@@ -87,7 +87,7 @@ fn take(
     out: &mut Vec<u8>,
     mut note: impl FnMut(bool),
 ) -> Result<u64, CheckError> {
-    let had = region.names();
+    let passed = route.passed(region.notes);
     let mut last: Option<(TraceId, bool)> = None;
     let mut count = 0;
     let edited = retain(signal, region.bytes, out, |item| {
@@ -96,7 +96,7 @@ fn take(
             (None, _) => way == Next::Own,
             (Some(id), Some((last, goes))) if id == last => goes,
             (Some(id), _) => {
-                let goes = route.next(&id, &had) == way;
+                let goes = route.next(&id, &passed) == way;
                 last = Some((id, goes));
                 goes
             }

@@ -1,5 +1,5 @@
 //! What is for a member that has left for good, given to the present owners: it is appended to the
-//! journal again, as something that the member has had, and so goes by today's list.
+//! journal again, marked as passed on, and so goes by today's list.
 //!
 //! RESTARTABLE: appended before the cursor moves, so after a crash some of it may be there twice.
 
@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::lanes::cursor_of;
-use crate::marks::{put, regions};
 
 /// Why it is not done. It is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +55,13 @@ pub(crate) async fn rehome(
             return Ok(());
         };
         if items > 0 {
-            let mut payload = Vec::with_capacity(part.len() + 64);
-            for region in regions(&part) {
-                put(&mut payload, region.had, member.as_str(), region.bytes);
-            }
             let record = Record {
                 tenant: block.tenant.clone(),
                 signal: block.signal,
                 items,
                 min_time_unix_nano: block.min_time_unix_nano,
                 max_time_unix_nano: block.max_time_unix_nano,
-                payload: payload.into(),
+                payload: part.clone().into(),
             };
             journal.append(record).await?;
             let count = &cluster.metrics().rehomed;

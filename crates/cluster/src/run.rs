@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use ident::{Signal, TenantId};
 use shipper::otlp::{Sender, Stamp};
 use shipper::{Connector, StatusHandle};
@@ -231,10 +231,7 @@ async fn ask(
         let config = shipper::otlp::Config {
             endpoint: member.endpoint.clone(),
             timeout: forwarding.otlp.timeout.min(Duration::from_secs(5)),
-            stamp: Some(Arc::new(Asking {
-                offset: text.len(),
-                tenant_header: forwarding.tenant_header.clone(),
-            })),
+            stamp: Some(Arc::new(Asking { offset: text.len() })),
             ..forwarding.otlp.clone()
         };
         let sender = Sender::new(&config, connector.clone()).ok()?;
@@ -261,14 +258,10 @@ async fn ask(
 #[derive(Debug)]
 struct Asking {
     offset: usize,
-    tenant_header: HeaderName,
 }
 
 impl Stamp for Asking {
-    fn stamp(&self, tenant: &TenantId, headers: &mut HeaderMap) {
+    fn stamp(&self, _: &TenantId, headers: &mut HeaderMap) {
         headers.insert(ASK, HeaderValue::from(self.offset));
-        if let Ok(tenant) = HeaderValue::try_from(tenant.as_str()) {
-            headers.insert(self.tenant_header.clone(), tenant);
-        }
     }
 }

@@ -16,6 +16,8 @@ const HANDOVER: u64 = 4_000;
 /// member learns of a change takes a while more.
 const LIFE: u64 = 1_000;
 const TICKS: u64 = 9_000;
+/// Requests between members that are tried in a tick: so many that lanes mostly keep up.
+const LANES: usize = 40;
 
 fn name(n: usize) -> String {
     format!("gw-{n}")
@@ -33,7 +35,10 @@ fn list(numbers: &BTreeSet<usize>) -> Members {
 struct Entry {
     trace: TraceId,
     span: u64,
-    had: Vec<String>,
+    notes: String,
+    hops: usize,
+    /// When its sender brought it.
+    came: u64,
     time: u64,
 }
 
@@ -58,11 +63,10 @@ fn at(index: usize) -> Position {
 impl Gateway {
     fn next(&self, index: usize) -> Option<Next<'_>> {
         let entry = &self.journal[index];
-        let had: Vec<&str> = entry.had.iter().map(String::as_str).collect();
         match self.history.at(at(index), entry.time) {
             At::Alone => Some(Next::Own),
             At::Unknown => None,
-            At::Known(route) => Some(route.next(&entry.trace, &had)),
+            At::Known(route) => Some(route.next(&entry.trace, &route.passed(&entry.notes))),
         }
     }
 
@@ -154,7 +158,11 @@ impl World {
         };
         let mut cursor = gateway.cursors.get(&to).copied().unwrap_or(0);
         // They go by the same list, or nothing is taken.
-        let agreed = gateway.list == target.list;
+        let list = |gateway: &Gateway| {
+            let current = gateway.history.current().unwrap();
+            current.members.digest().to_owned()
+        };
+        let agreed = list(gateway) == list(target);
         let mut sent = None;
         while cursor < gateway.journal.len() {
             match gateway.next(cursor) {
@@ -163,7 +171,10 @@ impl World {
                         break;
                     }
                     let mut entry = gateway.journal[cursor].clone();
-                    entry.had.push(name(from));
+                    if let At::Known(route) = gateway.history.at(at(cursor), entry.time) {
+                        entry.notes = route.noted(&entry.notes);
+                    }
+                    entry.hops += 1;
                     entry.time = self.now;
                     sent = Some(entry);
                     cursor += 1;
@@ -203,7 +214,7 @@ impl World {
 
     fn step(&mut self) {
         self.now += 1;
-        for _ in 0..12 {
+        for _ in 0..LANES {
             let numbers: Vec<usize> = self.gateways.keys().copied().collect();
             let from = numbers[self.rng.random_range(0..numbers.len())];
             let to = numbers[self.rng.random_range(0..numbers.len())];
@@ -297,6 +308,7 @@ struct Outcome {
     torn: Vec<TraceId>,
     lists: usize,
     twice: u64,
+    late: usize,
 }
 
 /// Runs one world. `changes` is how often, in ticks, the list changes about.
@@ -318,12 +330,13 @@ fn run(seed: u64, changes: u32, handover: u64) -> Outcome {
         for (trace, span) in due.remove(&world.now).unwrap_or_default() {
             if let Some(n) = world.any() {
                 let time = world.now;
-                let had = Vec::new();
                 spans.push((trace, span));
                 let entry = Entry {
                     trace,
                     span,
-                    had,
+                    notes: String::new(),
+                    hops: 0,
+                    came: time,
                     time,
                 };
                 world.gateways.get_mut(&n).unwrap().journal.push(entry);
@@ -336,23 +349,68 @@ fn run(seed: u64, changes: u32, handover: u64) -> Outcome {
     }
     world.settle();
     let mut homes = BTreeMap::<TraceId, BTreeSet<usize>>::new();
-    let mut found = BTreeSet::new();
+    let (mut found, mut late) = (BTreeSet::new(), BTreeSet::new());
     for (n, gateway) in &world.gateways {
         for (index, entry) in gateway.journal.iter().enumerate() {
-            assert!(entry.had.len() <= 2 * world.gateways.len() + 2, "hops");
+            let lists = world.lists.len();
+            assert!(entry.hops <= 2 * world.gateways.len() * lists, "hops");
             if gateway.next(index) == Some(Next::Own) {
                 homes.entry(entry.trace).or_default().insert(*n);
                 found.insert((entry.trace, entry.span));
+                // Of these nothing is claimed.
+                if entry.time - entry.came > HANDOVER - 2 * LIFE {
+                    late.insert(entry.trace);
+                }
             }
         }
     }
     assert_eq!(found, spans.into_iter().collect(), "seed {seed}");
+    if std::env::var_os("STELLA_HANDOVER_SHOW").is_some() {
+        show(&world, &homes);
+    }
+    homes.retain(|trace, _| !late.contains(trace));
     let torn = homes.iter().filter(|(_, homes)| homes.len() > 1);
     Outcome {
         torn: torn.map(|(trace, _)| *trace).collect(),
         traces: homes.len(),
+        late: late.len(),
         lists: world.lists.len(),
         twice: world.twice,
+    }
+}
+
+/// For a person: where the spans of torn traces have been, and who owned them.
+fn show(world: &World, homes: &BTreeMap<TraceId, BTreeSet<usize>>) {
+    for (trace, homes) in homes.iter().filter(|(_, homes)| homes.len() > 1) {
+        println!("{trace:x?} is at {homes:?}");
+        for (n, gateway) in &world.gateways {
+            let epochs = gateway.history.epochs.iter().map(|epoch| {
+                let stays = epoch.stay.as_ref().is_some_and(|s| s.contains(trace));
+                let owner = epoch.members.owner(trace).unwrap();
+                let (from, since) = (epoch.from.offset, epoch.since_unix_nano);
+                let count = epoch.members.count();
+                let list = &epoch.members.digest()[..4];
+                format!(
+                    "\n    from {from} at {since}: {owner} of {count} ({list}){}",
+                    if stays { ", stays" } else { "" }
+                )
+            });
+            println!("  gw-{n}{}", epochs.collect::<String>());
+            for (at, entry) in gateway
+                .journal
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| e.trace == *trace)
+            {
+                println!(
+                    "      {at} at {}: span {} {} -> {:?}",
+                    entry.time,
+                    entry.span,
+                    entry.notes,
+                    gateway.next(at)
+                );
+            }
+        }
     }
 }
 
@@ -360,8 +418,8 @@ fn run(seed: u64, changes: u32, handover: u64) -> Outcome {
 /// times, all spans of each trace come together at one gateway, and none is lost.
 #[test]
 fn every_trace_has_one_home() {
-    let (mut traces, mut lists, mut twice) = (0, 0, 0);
-    for seed in 0..40 {
+    let (mut traces, mut lists, mut twice, mut late) = (0, 0, 0, 0);
+    for seed in 0..24 {
         // Lists that change within each other's handover, and seldom.
         let changes = if seed % 2 == 0 { 700 } else { 3_000 };
         let outcome = run(seed, changes, HANDOVER);
@@ -369,13 +427,20 @@ fn every_trace_has_one_home() {
         traces += outcome.traces;
         lists += outcome.lists;
         twice += outcome.twice;
+        late += outcome.late;
     }
-    println!("{traces} traces under {lists} lists, {twice} requests sent twice");
-    assert!(lists > 200 && twice > 1_000);
+    println!("{traces} traces under {lists} lists, {twice} requests sent twice; {late} too late");
+    assert!(late * 20 < traces);
+    assert!(lists > 120 && twice > 1_000);
 }
 
 /// Guarantees: the simulation can fail. Without a handover, traces are torn apart.
 #[test]
 fn without_a_handover_traces_are_torn_apart() {
-    assert!((0..5).map(|seed| run(seed, 700, 0).torn.len()).sum::<usize>() > 0);
+    assert!(
+        (0..5)
+            .map(|seed| run(seed, 700, 0).torn.len())
+            .sum::<usize>()
+            > 0
+    );
 }

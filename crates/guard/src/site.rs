@@ -131,6 +131,37 @@ impl SiteGuard {
         }
     }
 
+    /// Whether the sender is a forwarder as [`forwarder`](Self::forwarder) needs it, which it may
+    /// show without saying whose data it brings.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given.
+    pub fn member(&self, head: &Head<'_>, open: bool) -> Result<(), Refusal> {
+        let inner = &self.0;
+        let refusal = || {
+            inner.metrics.deny("not_a_member");
+            Err(Refusal::new(
+                Kind::PermissionDenied,
+                "only members of the cluster ask",
+            ))
+        };
+        match &inner.identities {
+            Identities::Everybody(_) if open || head.peer.addr.ip().is_loopback() => Ok(()),
+            Identities::Everybody(_) => refusal(),
+            Identities::Known(directory) => {
+                let now = inner.now().unix_seconds;
+                let verify = |token: &str| inner.verifier().verify(token, now);
+                let proof = credentials::proof(head.peer, head.headers, verify)
+                    .map_err(|error| inner.bad_credential(head, &error))?;
+                match directory.resolve(&proof, None) {
+                    Ok(resolved) if resolved.may_choose => Ok(()),
+                    Err(Denied::NothingChosen) => Ok(()),
+                    _ => refusal(),
+                }
+            }
+        }
+    }
+
     /// To be called now and then: gives back the memory of tenants that have been quiet.
     pub fn upkeep(&self) {
         self.0.admission.forget_idle(self.0.now());

@@ -82,7 +82,11 @@ impl<'de> Deserialize<'de> for ClusterName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let name = text.parse().map(ClusterName);
-        name.map_err(|error| D::Error::custom(format!("`{text}` names no member: {error}")))
+        name.map_err(|error| {
+            D::Error::custom(format!(
+                "`{text}` names no member: {error}; write it as in gw-1"
+            ))
+        })
     }
 }
 

@@ -180,6 +180,9 @@ fn one_leaves() {
     let all: Vec<&Stella> = gateways.iter().collect();
     check(&traces, &collector, &all);
     let status = gateways[2].print(&["status"]);
-    assert!(status.contains("gw-3 among gw-1, gw-2, of which it is none any more"), "{status}");
+    assert!(
+        status.contains("gw-3 among gw-1, gw-2, of which it is none any more"),
+        "{status}"
+    );
     gateways[2].terminate();
 }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use policy::identity::token::opaque::NewToken;
 use serde_json::json;
 use testkit::client::call;
@@ -26,12 +28,12 @@ fn token() -> (String, String) {
 
 /// A trace of two spans, of which the second has an error, as two requests; and a log record.
 fn requests(trace: u8) -> [(&'static str, Vec<u8>); 3] {
-    let id = hex(&[trace; 16]);
+    let id = STANDARD.encode([trace; 16]);
     let span = |n: u8, code: u8| {
         wire(
             "traces",
             &json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
-                "traceId": id, "spanId": hex(&[n; 8]), "name": "GET /",
+                "traceId": id, "spanId": STANDARD.encode([n; 8]), "name": "GET /",
                 "startTimeUnixNano": "1764000000000000000", "endTimeUnixNano": "1764000000000000001",
                 "status": { "code": code },
                 "attributes": [{ "key": "user.email", "value": { "stringValue": "someone@example.com" } }],
@@ -45,7 +47,11 @@ fn requests(trace: u8) -> [(&'static str, Vec<u8>); 3] {
             "attributes": [{ "key": "test.id", "value": { "stringValue": format!("r{trace}") } }],
         }]}]}]}),
     );
-    [("traces", span(1, 0)), ("traces", span(2, 2)), ("logs", log)]
+    [
+        ("traces", span(1, 0)),
+        ("traces", span(2, 2)),
+        ("logs", log),
+    ]
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -110,9 +116,19 @@ ship:
     assert!(!collector.received().contains("someone@example.com"));
     for stella in &gateways {
         for (tenant, odd) in [("acme", false), ("globex", true)] {
-            let dump = stella.print(&["journal", "dump", "--output", "otlp-json", "--tenant", tenant]);
+            let dump = stella.print(&[
+                "journal",
+                "dump",
+                "--output",
+                "otlp-json",
+                "--tenant",
+                tenant,
+            ]);
             for trace in (1..=traces).filter(|trace| (trace % 2 == 1) != odd) {
-                assert!(!dump.to_lowercase().contains(&hex(&[trace; 16])), "{tenant}");
+                assert!(
+                    !dump.to_lowercase().contains(&hex(&[trace; 16])),
+                    "{tenant}"
+                );
             }
         }
     }
@@ -139,16 +155,37 @@ ship:
 fn wrong_profiles_are_explained() {
     let sampling = "sampling: { policies: [{ name: a, type: always_sample }] }\n";
     let cases = [
-        ("cluster: { name: a, members: [{ name: b, endpoint: 'http://127.0.0.1:1' }] }", "`a` is not among the members: b"),
-        ("cluster: { name: a, members: [{ name: a, endpoint: 'http://127.0.0.1:1' }, { name: a, endpoint: 'http://127.0.0.1:2' }] }", "two members are named `a`"),
-        ("cluster: { name: a, members: [{ name: a, endpoint: nowhere }] }", "is not a URL"),
-        ("cluster: { name: a, members: [{ name: a, endpoint: 'http://10.0.0.1:4317' }] }", "in plaintext, off loopback"),
-        ("cluster: { name: a, members: [{ name: a, endpoint: 'https://10.0.0.1:4317' }] }", "names no CA"),
+        (
+            "cluster: { name: a, members: [{ name: b, endpoint: 'http://127.0.0.1:1' }] }",
+            "`a` is not among the members: b",
+        ),
+        (
+            "cluster: { name: a, members: [{ name: a, endpoint: 'http://127.0.0.1:1' }, { name: a, endpoint: 'http://127.0.0.1:2' }] }",
+            "two members are named `a`",
+        ),
+        (
+            "cluster: { name: a, members: [{ name: a, endpoint: nowhere }] }",
+            "is not a URL",
+        ),
+        (
+            "cluster: { name: a, members: [{ name: a, endpoint: 'http://10.0.0.1:4317' }] }",
+            "in plaintext, off loopback",
+        ),
+        (
+            "cluster: { name: a, members: [{ name: a, endpoint: 'https://10.0.0.1:4317' }] }",
+            "names no CA",
+        ),
         ("cluster: { name: a }", "not said in exactly one way"),
         ("cluster: { name: 'a b', dns: 'h:1' }", "names no member"),
-        ("cluster: { name: a, dns: 'gateways' }", "gateways.example:4317"),
+        (
+            "cluster: { name: a, dns: 'gateways' }",
+            "gateways.example:4317",
+        ),
         ("cluster: { name: a, dns: 'gateways:4317' }", "in plaintext"),
-        ("cluster: { name: a, file: /nowhere/members.yaml }", "cannot be read"),
+        (
+            "cluster: { name: a, file: /nowhere/members.yaml }",
+            "cannot be read",
+        ),
     ];
     let folder = tempfile::tempdir().unwrap();
     for (text, says) in cases {
@@ -163,8 +200,14 @@ fn wrong_profiles_are_explained() {
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && errors.contains(says), "{text}: {errors}");
-        assert!(errors.contains("hint:") || errors.contains("write"), "{text}: {errors}");
+        assert!(
+            !output.status.success() && errors.contains(says),
+            "{text}: {errors}"
+        );
+        assert!(
+            errors.contains("hint:") || errors.contains("write"),
+            "{text}: {errors}"
+        );
     }
     let path = folder.path().join("alone.yaml");
     let alone = "cluster: { name: a, members: [{ name: a, endpoint: 'http://127.0.0.1:1' }] }\n";
