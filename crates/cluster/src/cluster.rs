@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use sampling::{Own, Ownership};
 use tokio::sync::watch;
 
 use crate::history::{At, Epoch, History, MAX_EPOCHS, Next};
+use crate::lanes::is_cursor;
 use crate::member::{Member, Members, TraceId};
 use crate::metrics::Metrics;
 use crate::pick;
@@ -97,7 +98,8 @@ struct Inner {
     metrics: Metrics,
     history: RwLock<History>,
     changes: watch::Sender<u64>,
-    short: AtomicBool,
+    /// Bytes that senders may still bring before the next look; none if it is not known yet.
+    room: AtomicI64,
 }
 
 impl Cluster {
@@ -153,7 +155,7 @@ impl Cluster {
             metrics: Metrics::new(meter),
             history: RwLock::new(history),
             changes: watch::Sender::new(0),
-            short: AtomicBool::new(false),
+            room: AtomicI64::new(i64::MAX),
         }));
         cluster.find_stays().map_err(|error| match error {
             ChangeError::Read(error) => OpenError::Journal(error),
@@ -208,14 +210,30 @@ impl Cluster {
         self.0.changes.subscribe()
     }
 
-    /// Whether the journal is so full with what others are to get that no sender may add to it.
-    pub(crate) fn is_short(&self) -> bool {
-        self.0.short.load(Ordering::Relaxed)
+    /// Whether senders may bring so many bytes, which then count: what is left of the journal is
+    /// for other members.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.0.room.fetch_sub(bytes, Ordering::Relaxed) > 0
     }
 
-    pub(crate) fn set_short(&self, short: bool) {
-        self.0.short.store(short, Ordering::Relaxed);
-        self.0.metrics.short.set(f64::from(u8::from(short)));
+    /// BOUNDED without a standstill: two members whose journals are full with what is for each
+    /// other must be able to take some of it. So senders leave them a tenth and two segments.
+    pub(crate) fn look_for_room(&self) {
+        let journal = &self.0.journal;
+        let options = journal.options();
+        let reserve = options.max_bytes / 10 + 2 * options.segment_bytes;
+        let most = options
+            .max_bytes
+            .saturating_sub(reserve.min(options.max_bytes / 2));
+        let consumers = journal.consumers();
+        let lanes = consumers
+            .iter()
+            .filter(|consumer| is_cursor(&consumer.name));
+        let behind = lanes.map(|consumer| consumer.lag_bytes).max().unwrap_or(0);
+        let room = i64::try_from(most).unwrap_or(i64::MAX) - i64::try_from(behind).unwrap_or(0);
+        self.0.room.store(room, Ordering::Relaxed);
+        self.0.metrics.short.set(f64::from(u8::from(room <= 0)));
     }
 
     pub(crate) fn told(&self) -> String {
@@ -430,3 +448,6 @@ impl Ownership for Cluster {
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

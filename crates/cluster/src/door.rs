@@ -26,7 +26,7 @@ pub(crate) const ASK: HeaderName = HeaderName::from_static("stella-cluster-ask")
 /// When a member whose list differs is to try again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// When a sender is to try again while the reserve is in use.
-const LATER: Duration = Duration::from_secs(5);
+const LATER: Duration = Duration::from_secs(2);
 
 /// The guard of a member.
 #[derive(Clone)]
@@ -77,21 +77,16 @@ impl Guard for Door {
                 tenant,
             }));
         }
-        if self.cluster.is_short() {
-            return Err(Refusal::retry(
-                Kind::Busy,
-                "the journal is full with what other members are to get",
-                LATER,
-            ));
-        }
         let inner = self.site.enter(head)?;
-        Ok(Box::new(Sent { inner }))
+        let cluster = self.cluster.clone();
+        Ok(Box::new(Sent { inner, cluster }))
     }
 }
 
 /// A sender's request.
 struct Sent {
     inner: Box<dyn Pass>,
+    cluster: Cluster,
 }
 
 impl Pass for Sent {
@@ -100,6 +95,13 @@ impl Pass for Sent {
     }
 
     fn admit(&mut self, mut request: Request<'_>) -> Result<Admitted, Refusal> {
+        if !self.cluster.has_room(request.payload.len()) {
+            return Err(Refusal::retry(
+                Kind::Busy,
+                "the journal is full with what other members are to get",
+                LATER,
+            ));
+        }
         if let Some(clean) = marks::clean(&request.payload) {
             request.payload = clean.into();
         }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::door::ASK;
-use crate::lanes::{Forwarding, Lanes, is_cursor, member_of};
+use crate::lanes::{Forwarding, Lanes, member_of};
 use crate::member::{Member, Members};
 use crate::rehome::rehome;
 use crate::source::Source;
@@ -78,7 +78,7 @@ impl Runner {
         let mut looked = Instant::now();
         while !stop.is_cancelled() {
             self.lanes.follow().await;
-            self.reserve();
+            self.cluster.look_for_room();
             self.give_away(&stop).await;
             if let Err(error) = self.cluster.forget() {
                 tracing::warn!(%error, "the history of the cluster cannot be stored");
@@ -188,20 +188,6 @@ impl Runner {
             tokio::time::sleep(TICK).await;
         }
         tracing::info!(lists_before = before, "this gateway has joined the cluster");
-    }
-
-    /// BOUNDED without a standstill: two members whose journals are full with what is for each
-    /// other must be able to take some of it. So senders have to leave a tenth free.
-    fn reserve(&self) {
-        let journal = self.cluster.journal();
-        let consumers = journal.consumers();
-        let lanes = consumers
-            .iter()
-            .filter(|consumer| is_cursor(&consumer.name));
-        let behind = lanes.map(|consumer| consumer.lag_bytes).max();
-        let most = journal.options().max_bytes / 10 * 9;
-        self.cluster
-            .set_short(behind.is_some_and(|bytes| bytes > most));
     }
 
     async fn give_away(&mut self, stop: &CancellationToken) {

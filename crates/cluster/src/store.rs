@@ -126,3 +126,37 @@ impl Store {
         let _ = fs::remove_file(self.stay_path(epoch));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    /// Guarantees: what version 1 wrote is read, and written again byte for byte.
+    #[test]
+    fn golden_files_are_read_and_written() {
+        let golden = Path::new("tests/golden");
+        let dir = tempfile::tempdir().unwrap();
+        for (from, to) in [("history.v1.json", HISTORY), ("stay.v1", "stay-5")] {
+            fs::copy(golden.join(from), dir.path().join(to)).unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        let history = store.load().unwrap().unwrap();
+        assert_eq!(history.me.as_str(), "gw-1");
+        assert!(history.epochs[0].stay.is_none());
+        let last = history.current().unwrap();
+        assert_eq!((last.number, last.members.count()), (5, 2));
+        let stay = last.stay.clone().unwrap();
+        assert_eq!(stay.count(), 3);
+        assert!(stay.contains(&[200; 16]));
+        store.put(&history).unwrap();
+        store.put_stay(6, &stay).unwrap();
+        let same = |one: &str, other: &str| {
+            let read = |path: PathBuf| fs::read(path).unwrap();
+            assert_eq!(read(golden.join(one)), read(dir.path().join(other)));
+        };
+        same("history.v1.json", HISTORY);
+        same("stay.v1", "stay-6");
+    }
+}

@@ -204,6 +204,14 @@ pub(crate) fn check_profile(profile: &Profile) -> Result<(), Wrong> {
             ),
         ));
     }
+    let journal = &profile.journal;
+    if journal.max_bytes.0 < 8 * journal.segment_bytes.0 {
+        return Err((
+            "max_bytes",
+            format!("a journal of {} is too small for a cluster", journal.max_bytes),
+            "it needs room for eight segments (`journal.segment_bytes`), since some of it is kept for other members".to_owned(),
+        ));
+    }
     cluster.check_safety(profile)
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod changes;
+mod full;
 mod identity;
 mod load;
 
