@@ -350,11 +350,13 @@ impl Cluster {
             if block.appended_unix_nano < begin {
                 continue;
             }
-            let At::Known(route) = history.at(block.position, block.appended_unix_nano) else {
-                continue;
+            let route = match history.at(block.position, block.appended_unix_nano) {
+                At::Known(route) => Some(route),
+                At::Alone => None,
+                At::Unknown => continue,
             };
             // The journal holds checked bytes; of what is damaged the sampler knows nothing either.
-            let _ = pick::own_traces(&route, &block, |id| {
+            let _ = pick::own_traces(route.as_ref(), &block, |id| {
                 if epoch.members.owner(&id) != Some(&history.me) {
                     ids.push(id);
                 }

@@ -233,7 +233,7 @@ mod tests {
         let owner = |n: u128| members.owner(&n.to_be_bytes()).unwrap().to_string();
         let owners: Vec<String> = (1..9).map(|n| owner(n << 64 | n)).collect();
         assert_eq!(
-            (owners.join(" ").as_str(), members.digest().as_str()),
+            (owners.join(" ").as_str(), members.digest()),
             GOLDEN
         );
     }

@@ -53,21 +53,22 @@ pub fn others(
     Ok(count)
 }
 
-/// Tells the id of each trace of a block that has items of this gateway's own.
+/// Tells the id of each trace of a block that has items of this gateway's own: all of them where
+/// there was no cluster.
 pub fn own_traces(
-    route: &Route<'_>,
+    route: Option<&Route<'_>>,
     block: &Block,
     mut tell: impl FnMut(TraceId),
 ) -> Result<(), CheckError> {
     for region in regions(&block.payload) {
-        let passed = route.passed(region.notes);
+        let passed = route.map_or_else(Vec::new, |route| route.passed(region.notes));
         let mut last = None;
         // Nothing is edited.
         let _unchanged = retain(block.signal, region.bytes, &mut Vec::new(), |item| {
             let id = trace_id(block.signal, item);
             if id != last
                 && let Some(id) = id
-                && route.next(&id, &passed) == Next::Own
+                && route.is_none_or(|route| route.next(&id, &passed) == Next::Own)
             {
                 tell(id);
             }
