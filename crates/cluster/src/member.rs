@@ -232,10 +232,7 @@ mod tests {
         let members = members(&["gw-3", "gw-1", "gw-2"]);
         let owner = |n: u128| members.owner(&n.to_be_bytes()).unwrap().to_string();
         let owners: Vec<String> = (1..9).map(|n| owner(n << 64 | n)).collect();
-        assert_eq!(
-            (owners.join(" ").as_str(), members.digest()),
-            GOLDEN
-        );
+        assert_eq!((owners.join(" ").as_str(), members.digest()), GOLDEN);
     }
     const GOLDEN: (&str, &str) = (
         "gw-3 gw-3 gw-2 gw-3 gw-1 gw-2 gw-1 gw-2",

@@ -1,7 +1,13 @@
 //! A seeded simulation of the protocol: gateways with journals, lists that change while spans come
 //! in, members that are down for a while, requests that arrive twice. No network and no clock.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "this is a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use ident::TenantId;
-use journal::{Position, Record};
+use ident::{Signal, TenantId};
+use journal::{Filter, Position, Record, Start};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 use super::*;
+use crate::history::MAX_EPOCHS;
+use crate::member::TraceId;
+use crate::told::Former;
 
 fn members(names: &[&str]) -> Members {
     let member = |name: &&str| Member {

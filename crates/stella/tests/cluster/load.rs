@@ -101,15 +101,14 @@ async fn send(
     spans: &[One],
 ) {
     for to in std::iter::once(first).chain(gateways.iter().copied().cycle().take(1000)) {
-        if !senders.contains_key(&to) {
-            match Sender::connect(format!("http://{to}")).await {
-                Ok(sender) => senders.insert(to, sender),
-                Err(_) => continue,
-            };
-        }
-        match senders.get_mut(&to).unwrap().send(spans).await {
-            Ok(()) => return,
-            Err(_) => drop(senders.remove(&to)),
+        let known = match senders.remove(&to) {
+            Some(sender) => Ok(sender),
+            None => Sender::connect(format!("http://{to}")).await,
+        };
+        let Ok(mut sender) = known else { continue };
+        if sender.send(spans).await.is_ok() {
+            senders.insert(to, sender);
+            return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
