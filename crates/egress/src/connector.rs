@@ -4,8 +4,10 @@
 //! sources to keep it so. A [`Seal`] is asked before a name is even looked up, so a sealed site
 //! sends no DNS query for what it does not allow. TLS is spoken on connections that were opened here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -105,15 +107,35 @@ impl Connector {
             .await
     }
 
-    async fn open_socket(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-        if let Some(seal) = &self.seal
-            && !seal.permits(host, port)
-        {
-            return Err(ConnectError::Sealed {
+    /// The addresses of a name, sorted and each once. Where a seal does not allow the name, nobody
+    /// is asked.
+    ///
+    /// # Errors
+    /// If the seal or the system's resolver refuses.
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, ConnectError> {
+        self.ask_seal(host, port)?;
+        let found = tokio::net::lookup_host((host, port)).await;
+        let found = found.map_err(|source| ConnectError::Io {
+            host: host.to_owned(),
+            port,
+            source,
+        })?;
+        let addresses: BTreeSet<IpAddr> = found.map(|socket| socket.ip()).collect();
+        Ok(addresses.into_iter().collect())
+    }
+
+    fn ask_seal(&self, host: &str, port: u16) -> Result<(), ConnectError> {
+        match &self.seal {
+            Some(seal) if !seal.permits(host, port) => Err(ConnectError::Sealed {
                 host: host.to_owned(),
                 port,
-            });
+            }),
+            _ => Ok(()),
         }
+    }
+
+    async fn open_socket(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        self.ask_seal(host, port)?;
         let wrap = |source| ConnectError::Io {
             host: host.to_owned(),
             port,
@@ -246,6 +268,10 @@ mod tests {
             sealed.connect("127.0.0.1", port).await,
             Err(ConnectError::Sealed { .. })
         ));
+        assert!(matches!(
+            sealed.resolve("localhost", port).await,
+            Err(ConnectError::Sealed { .. })
+        ));
         // The first that arrives is one that was allowed.
         let allowed = Connector::open().connect("127.0.0.1", port).await.unwrap();
         let (_, from) = listener.accept().await.unwrap();
@@ -298,7 +324,7 @@ mod tests {
         }
         let mut seen = 0;
         let crates = Path::new("..");
-        for sender in ["egress", "shipper", "notify"] {
+        for sender in ["egress", "shipper", "notify", "cluster"] {
             visit(&crates.join(sender).join("src"), &mut seen);
         }
         assert!(seen > 40, "only {seen} sources were read");

@@ -93,6 +93,75 @@ impl SiteGuard {
         }
     }
 
+    /// Whose data a request is that another gateway of the site forwards, which took it in and
+    /// redacted it: no quota and no redaction is due again. The sender must be a forwarder that may
+    /// choose (TENANT-BY-IDENTITY). A site without identities hears whoever connects from the
+    /// machine itself, and others only if it is `open` to them.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given.
+    pub fn forwarder(&self, head: &Head<'_>, open: bool) -> Result<TenantId, Refusal> {
+        let inner = &self.0;
+        let refusal = |text: &str| Err(Refusal::new(Kind::PermissionDenied, text));
+        match &inner.identities {
+            Identities::Everybody(tenant) if open || head.peer.addr.ip().is_loopback() => {
+                match wanted(head.headers, HeaderName::default().as_str()) {
+                    Some(name) if name == tenant.as_str() => Ok(tenant.clone()),
+                    _ => refusal(
+                        "the tenant of what is forwarded is not known here\nhint: give all members of the cluster the same `identity`",
+                    ),
+                }
+            }
+            Identities::Everybody(_) => {
+                inner.metrics.deny("not_a_member");
+                refusal(
+                    "only members of the cluster forward, and nobody has proven to be one\nhint: give the profile an `identity` with the members among its `forwarders`",
+                )
+            }
+            Identities::Known(directory) => {
+                let resolved = inner.resolve(directory, head, inner.now())?;
+                if resolved.may_choose {
+                    return Ok(resolved.tenant);
+                }
+                inner.metrics.deny("not_a_member");
+                refusal(
+                    "only members of the cluster forward\nhint: list its identity among `identity.forwarders`",
+                )
+            }
+        }
+    }
+
+    /// Whether the sender is a forwarder as [`forwarder`](Self::forwarder) needs it, which it may
+    /// show without saying whose data it brings.
+    ///
+    /// # Errors
+    /// The refusal that the sender is given.
+    pub fn member(&self, head: &Head<'_>, open: bool) -> Result<(), Refusal> {
+        let inner = &self.0;
+        let refusal = || {
+            inner.metrics.deny("not_a_member");
+            Err(Refusal::new(
+                Kind::PermissionDenied,
+                "only members of the cluster ask",
+            ))
+        };
+        match &inner.identities {
+            Identities::Everybody(_) if open || head.peer.addr.ip().is_loopback() => Ok(()),
+            Identities::Everybody(_) => refusal(),
+            Identities::Known(directory) => {
+                let now = inner.now().unix_seconds;
+                let verify = |token: &str| inner.verifier().verify(token, now);
+                let proof = credentials::proof(head.peer, head.headers, verify)
+                    .map_err(|error| inner.bad_credential(head, &error))?;
+                match directory.resolve(&proof, None) {
+                    Ok(resolved) if resolved.may_choose => Ok(()),
+                    Err(Denied::NothingChosen) => Ok(()),
+                    _ => refusal(),
+                }
+            }
+        }
+    }
+
     /// To be called now and then: gives back the memory of tenants that have been quiet.
     pub fn upkeep(&self) {
         self.0.admission.forget_idle(self.0.now());

@@ -8,6 +8,7 @@
 //! This crate runs nothing and opens nothing but the profile itself and the files that its
 //! secrets are kept in.
 
+mod cluster;
 mod journal;
 mod limits;
 mod listen;
@@ -19,6 +20,7 @@ mod secret;
 mod ship;
 mod tls;
 
+pub use cluster::{Cluster, ClusterMember, ClusterName, HostPort};
 pub use control::{Admin, Alertmanager, Config as Incidents, RemoteSampling};
 pub use document::{Error, MAX_BYTES};
 pub use journal::{AtLimit, Durability, Journal};
@@ -72,6 +74,8 @@ pub struct Profile {
     pub remote_sampling: RemoteSampling,
     /// Which traces are shipped. Without it all are.
     pub sampling: Option<Sampling>,
+    /// The gateways that share the traces. Without it this one is alone.
+    pub cluster: Option<Cluster>,
     /// Where the journal is shipped to. Each destination has its own durable cursor.
     pub ship: Vec<Ship>,
     /// Who is told of incidents.

@@ -139,6 +139,10 @@ fn check(name: &str, text: &str, profile: &Profile) -> Result<(), Error> {
     if let Some(sampling) = &profile.sampling {
         crate::sampling::check(name, text, sampling)?;
     }
+    if let Err((key, message, hint)) = crate::cluster::check_profile(profile) {
+        let at = place_in_cluster(text, key);
+        return Err(Error::at(name, text, at, key.len(), message, Some(hint)));
+    }
     let journal = &profile.journal;
     let smallest = 2 * journal.segment_bytes.0;
     if !((1 << 20)..=(4 << 30)).contains(&journal.segment_bytes.0) {
@@ -207,6 +211,17 @@ fn place_of_key(text: &str, key: &str) -> (usize, usize) {
         .enumerate()
         .find_map(|(line, content)| column(content).map(|column| (line + 1, column)))
         .unwrap_or((1, 1))
+}
+
+/// The line and column of a key after `cluster:`; of that, if the key stands nowhere.
+fn place_in_cluster(text: &str, key: &str) -> (usize, usize) {
+    let (line, column) = place_of_key(text, "cluster");
+    let rest: Vec<&str> = text.lines().skip(line - 1).collect();
+    match place_of_key(&rest.join("\n"), key) {
+        _ if key == "cluster" => (line, column),
+        (1, 1) => (line, column),
+        (further, column) => (line + further - 1, column),
+    }
 }
 
 /// The line and column of the value of the first `name:` that is `name`.

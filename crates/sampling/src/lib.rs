@@ -27,6 +27,7 @@ mod format;
 mod lookback;
 mod metrics;
 mod open;
+mod ownership;
 mod stage;
 mod store;
 
@@ -34,4 +35,5 @@ pub use control::{Control, ControlError, InForce, KeepAll, Progress};
 pub use decisions::{DecisionReader, Decisions, Look, Unknown, stored};
 pub use lookback::Lookback;
 pub use open::{OpenError, Sampling};
+pub use ownership::{Own, Ownership};
 pub use sampler::Scope;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::control::Book;
 use crate::decisions::{DecisionReader, Decisions, Look, Writer};
 use crate::metrics::Metrics;
+use crate::ownership::{Ownership, Seen};
 use crate::store::{Lookback as State, Store, Stored};
 
 /// How long it sleeps where it waits for the journal or for the running sampler.
@@ -69,6 +70,7 @@ pub(crate) struct Work {
     pub entry: Stored,
     pub start: Position,
     pub writer: Writer,
+    pub own: Option<Arc<dyn Ownership>>,
 }
 
 /// Why a look back ended early. It goes on after a restart.
@@ -116,19 +118,30 @@ pub(crate) fn handle(
 /// One of the two places at which the journal is read.
 struct At {
     reader: Reader,
-    next: Option<Block>,
+    next: Option<Seen>,
+    own: Option<Arc<dyn Ownership>>,
     ended: bool,
     from: u64,
     to: u64,
 }
 
 impl At {
-    /// Makes sure that the next block is there, if there is one. `now` was read before.
-    fn fill(&mut self, now: u64) -> Result<(), ReadError> {
+    /// Makes sure that the next block is there, if there is one; `false` where it is not known yet
+    /// what of it is this gateway's own. `now` was read before.
+    fn fill(&mut self, now: u64) -> Result<bool, ReadError> {
         while self.next.is_none() && !self.ended {
+            let place = self.reader.position();
             match self.reader.try_next()? {
                 Some(block) if block.appended_unix_nano < self.from => {}
-                Some(block) if block.appended_unix_nano < self.to => self.next = Some(block),
+                Some(block) if block.appended_unix_nano < self.to => {
+                    match Seen::of(self.own.as_ref(), block) {
+                        Ok(seen) => self.next = Some(seen),
+                        Err(_) => {
+                            self.reader.seek(place);
+                            return Ok(false);
+                        }
+                    }
+                }
                 Some(_) => self.ended = true,
                 None => {
                     self.ended = now >= self.to;
@@ -136,11 +149,11 @@ impl At {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn time(&self) -> Option<u64> {
-        self.next.as_ref().map(|block| block.appended_unix_nano)
+        self.next.as_ref().map(|seen| seen.block.appended_unix_nano)
     }
 }
 
@@ -162,6 +175,7 @@ impl Work {
         let at = |journal: &Journal| At {
             reader: journal.reader(Start::At(self.start), Filter::signal(Signal::Traces)),
             next: None,
+            own: self.own.clone(),
             ended: false,
             // A trace in scope may have begun before, and may go on after.
             from: from.saturating_sub(wait),
@@ -176,32 +190,36 @@ impl Work {
         let decided = self.writer.until();
         while !stop.is_cancelled() {
             let now = self.journal.clock();
-            observe.fill(now)?;
-            cut.fill(now)?;
+            if !(observe.fill(now)? && cut.fill(now)?) {
+                tokio::time::sleep(NAP).await;
+                continue;
+            }
             let now = if observe.ended { u64::MAX } else { now };
             match pace.next(observe.time(), cut.time(), now) {
                 Step::Observe => {
-                    if let Some(block) = observe.next.take() {
-                        sampler.observe(&block);
+                    if let Some(seen) = observe.next.take() {
+                        sampler.observe(&seen.block);
                     }
                 }
                 Step::Cut => {
-                    let Some(block) = cut.next.take() else {
+                    let Some(seen) = cut.next.take() else {
                         continue;
                     };
+                    let block = &seen.block;
                     if block.position < decided {
                         continue;
                     }
-                    match sampler.select(&block, &mut selection) {
+                    match sampler.select(block, &mut selection) {
                         Ok(_) => {}
                         // It was shipped as it is.
                         Err(CutError::Malformed(_)) => selection.clear(),
                         Err(error) => return Err(error.into()),
                     }
-                    if !self.take_out(&block, &mut selection, stop).await? {
+                    seen.widen(&mut selection);
+                    if !self.take_out(block, &mut selection, stop).await? {
                         return Ok(());
                     }
-                    self.note(&block, &selection)?;
+                    self.note(block, &selection)?;
                 }
                 Step::Wait { .. } if cut.ended => return Ok(self.end()?),
                 Step::Wait { .. } => {

@@ -17,7 +17,8 @@ use crate::control::{Book, Control};
 use crate::decisions::{Decisions, Unknown, Writer, make_dir};
 use crate::lookback::{Lookback, holder_of, name_of};
 use crate::metrics::Metrics;
-use crate::stage::{Deciding, Stage};
+use crate::ownership::Ownership;
+use crate::stage::{Deciding, Stage, try_next};
 use crate::store::{Lookback as State, Store};
 
 /// The consumer that holds what a restart reads back.
@@ -54,7 +55,8 @@ pub struct Sampling {
 
 impl Sampling {
     /// Opens what is stored in `dir`. Blocks before `begin` of a signal need no decision, where
-    /// there are none yet: no shipper will ask for them.
+    /// there are none yet: no shipper will ask for them. With `own`, only what is this gateway's
+    /// own is decided.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -64,6 +66,7 @@ impl Sampling {
         dir: &Path,
         meter: &Meter,
         begin: impl Fn(Signal) -> Position,
+        own: Option<Arc<dyn Ownership>>,
     ) -> Result<Sampling, OpenError> {
         let files = |source| OpenError::Files {
             path: dir.to_owned(),
@@ -100,7 +103,7 @@ impl Sampling {
                 extra: sampler.lag_nanos(*signal) - wait,
             });
         }
-        let start = read_back_from(journal, &mut deciding, &sampler, read_from);
+        let start = read_back_from(journal, &mut deciding, &sampler, read_from, own.as_ref());
         let (commands, heard) = mpsc::channel(MAX_COMMANDS);
         // BOUNDED by the number of overrides.
         let (tell, lookbacks) = mpsc::unbounded_channel();
@@ -117,6 +120,8 @@ impl Sampling {
             metrics: Metrics::new(meter),
             sampler,
             next: None,
+            own,
+            unknown: false,
             deciding,
             checkpoint: None,
             book,
@@ -214,10 +219,13 @@ fn read_back_from(
     deciding: &mut [Deciding],
     sampler: &Sampler,
     checkpoint: Option<Position>,
+    own: Option<&Arc<dyn Ownership>>,
 ) -> Position {
     let times = deciding.iter_mut().filter_map(|deciding| {
-        deciding.next = deciding.reader.try_next().ok().flatten();
-        deciding.next.as_ref().map(|block| block.appended_unix_nano)
+        let read = try_next(&mut deciding.reader, own, &mut false);
+        deciding.next = read.ok().and_then(|(next, _)| next);
+        let seen = deciding.next.as_ref()?;
+        Some(seen.block.appended_unix_nano)
     });
     let first = times.min().unwrap_or_else(|| journal.clock());
     let lead = sampler.recut_lead_nanos();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ident::Signal;
-use journal::{Block, Consumer, Filter, Journal, ReadError, Reader, Start};
+use journal::{Consumer, Filter, Journal, ReadError, Reader, Start};
 use sampler::config::Sampling as Config;
 use sampler::{Checkpoint, CutError, Sampler, Selection, Step};
 use tokio::sync::{Semaphore, mpsc};
@@ -18,6 +18,7 @@ use crate::control::{Book, Command};
 use crate::decisions::Writer;
 use crate::lookback::Lookback;
 use crate::metrics::Metrics;
+use crate::ownership::{Ownership, Seen};
 use crate::store::Store;
 
 /// Decisions are written when so many bytes of them wait, or so much time has passed.
@@ -25,12 +26,14 @@ const FLUSH_BYTES: usize = 32 << 10;
 const FLUSH_AFTER: Duration = Duration::from_millis(20);
 /// How often the journal is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How long it sleeps where it is not known yet what is its own.
+const NAP_NANOS: u64 = 20_000_000;
 
 /// A signal whose blocks are decided.
 pub(crate) struct Deciding {
     pub signal: Signal,
     pub reader: Reader,
-    pub next: Option<Block>,
+    pub next: Option<Seen>,
     pub writer: Writer,
     /// How much longer than traces its blocks wait.
     pub extra: u64,
@@ -44,7 +47,11 @@ pub(crate) struct Stage {
     pub metrics: Metrics,
     pub sampler: Sampler,
     pub observe: Reader,
-    pub next: Option<Block>,
+    pub next: Option<Seen>,
+    /// Which items are decided here; all of them if there is nobody to share with.
+    pub own: Option<Arc<dyn Ownership>>,
+    /// A block was read of which that is not known yet. It is read again.
+    pub unknown: bool,
     pub deciding: Vec<Deciding>,
     /// Holds in the journal what a restart reads back.
     pub holder: Consumer,
@@ -140,28 +147,36 @@ impl Stage {
         // Before looking: what comes afterwards is not earlier.
         let now = self.journal.clock();
         let mut closed = false;
+        self.unknown = false;
         if self.next.is_none() {
-            (self.next, closed) = try_next(&mut self.observe)?;
+            (self.next, closed) = self.try_observe()?;
         }
         let mut first: Option<(u64, usize)> = None;
         for (at, deciding) in self.deciding.iter_mut().enumerate() {
             if deciding.next.is_none() {
-                (deciding.next, _) = try_next(&mut deciding.reader)?;
+                let own = self.own.as_ref();
+                (deciding.next, _) = try_next(&mut deciding.reader, own, &mut self.unknown)?;
             }
-            if let Some(block) = &deciding.next {
-                let time = block.appended_unix_nano.saturating_add(deciding.extra);
+            if let Some(seen) = &deciding.next {
+                let time = seen.block.appended_unix_nano.saturating_add(deciding.extra);
                 first = first.into_iter().chain([(time, at)]).min();
             }
         }
-        let observe = self.next.as_ref().map(|block| block.appended_unix_nano);
+        if self.unknown {
+            // Time does not go on past what nobody knows.
+            return Ok(Turn::Wait {
+                until_unix_nano: Some(now.saturating_add(NAP_NANOS)),
+            });
+        }
+        let observe = self.next.as_ref().map(|seen| seen.block.appended_unix_nano);
         let step = self
             .sampler
             .pace()
             .next(observe, first.map(|(time, _)| time), now);
         Ok(match (step, first) {
             (Step::Observe, _) => {
-                if let Some(block) = self.next.take() {
-                    self.sampler.observe(&block);
+                if let Some(seen) = self.next.take() {
+                    self.sampler.observe(&seen.block);
                 }
                 Turn::Done
             }
@@ -180,6 +195,11 @@ impl Stage {
         })
     }
 
+    fn try_observe(&mut self) -> Result<(Option<Seen>, bool), ReadError> {
+        let own = self.own.as_ref();
+        try_next(&mut self.observe, own, &mut self.unknown)
+    }
+
     fn decide(&mut self, at: usize) -> Result<(), Fault> {
         if std::mem::take(&mut self.reading_back) {
             // What was read back was counted before the restart.
@@ -188,9 +208,10 @@ impl Stage {
         let Some(deciding) = self.deciding.get_mut(at) else {
             return Ok(());
         };
-        let Some(block) = &deciding.next else {
+        let Some(seen) = &deciding.next else {
             return Ok(());
         };
+        let block = &seen.block;
         let mut during = [0; 16];
         match self.sampler.select(block, &mut self.selection) {
             Ok(selected) => during = selected.by_override,
@@ -207,8 +228,10 @@ impl Stage {
                 return Ok(());
             }
         }
-        deciding.writer.push(block, &self.selection)?;
+        // Before it is widened: the rest is decided, and counted, where it is forwarded to.
         let (items, kept) = (self.selection.items(), self.selection.kept());
+        seen.widen(&mut self.selection);
+        deciding.writer.push(block, &self.selection)?;
         self.metrics.decided(deciding.signal, items, kept);
         deciding.next = None;
         for (number, spans) in (0..).zip(during).filter(|(_, spans)| *spans > 0) {
@@ -271,7 +294,7 @@ impl Stage {
             deciding.writer.prune(stats.oldest.segment)?;
         }
         let oldest = self.deciding.iter().filter_map(|d| d.next.as_ref());
-        let oldest = oldest.map(|block| block.appended_unix_nano).min();
+        let oldest = oldest.map(|seen| seen.block.appended_unix_nano).min();
         let lag = oldest.map_or(0, |time| now.saturating_sub(time));
         self.metrics
             .lag
@@ -304,13 +327,17 @@ impl Stage {
         let due = until_unix_nano.map(|until| Duration::from_nanos(until.saturating_sub(now)));
         let nap = due.map_or(TICK, |due| due.min(TICK));
         let stop = self.stop.clone();
-        let sees_all = self.next.is_none();
+        let sees_all = self.next.is_none() && !self.unknown;
+        let place = self.observe.position();
         tokio::select! {
             () = stop.cancelled() => {}
             Some(command) = self.commands.recv() => self.obey(command),
             block = self.observe.next(), if sees_all => {
                 if let Ok(block) = block {
-                    self.next = Some(block);
+                    match Seen::of(self.own.as_ref(), block) {
+                        Ok(seen) => self.next = Some(seen),
+                        Err(_) => self.observe.seek(place),
+                    }
                 }
                 // The next turn meets an error again.
             }
@@ -319,10 +346,24 @@ impl Stage {
     }
 }
 
-/// The next block, and whether none will ever come.
-fn try_next(reader: &mut Reader) -> Result<(Option<Block>, bool), ReadError> {
+/// The next block, and whether none will ever come. One of which is not known what is its own sets
+/// `unknown`, and is read again.
+pub(crate) fn try_next(
+    reader: &mut Reader,
+    own: Option<&Arc<dyn Ownership>>,
+    unknown: &mut bool,
+) -> Result<(Option<Seen>, bool), ReadError> {
+    let place = reader.position();
     match reader.try_next() {
-        Ok(block) => Ok((block, false)),
+        Ok(None) => Ok((None, false)),
+        Ok(Some(block)) => Ok(match Seen::of(own, block) {
+            Ok(seen) => (Some(seen), false),
+            Err(_) => {
+                reader.seek(place);
+                *unknown = true;
+                (None, false)
+            }
+        }),
         Err(ReadError::Closed) => Ok((None, true)),
         Err(error) => Err(error),
     }

@@ -64,7 +64,7 @@ impl Running {
         };
         let (journal, _) = Journal::open(&dir.join("journal"), options, &meter).unwrap();
         let begin = |_| Position::default();
-        let opened = Sampling::open(config, &journal, &dir.join("sampling"), &meter, begin);
+        let opened = Sampling::open(config, &journal, &dir.join("sampling"), &meter, begin, None);
         let mut sampling = opened.unwrap();
         let stop = CancellationToken::new();
         Running {

@@ -1,6 +1,7 @@
 //! What a shipper is told: where to, how much at once, how to try again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ident::{Signal, TenantId};
@@ -8,7 +9,7 @@ use journal::Filter;
 use sampler::metrics::Filter as MetricFilter;
 use sampling::Decisions;
 
-use crate::{Retry, file, otlp};
+use crate::{Clean, Retry, Route, file, otlp};
 
 /// One shipper.
 #[derive(Clone, Debug)]
@@ -26,6 +27,11 @@ pub struct Config {
     pub decisions: Option<Decisions>,
     /// Which metrics are carried; `None` means all.
     pub metrics: Option<MetricFilter>,
+    /// What of the blocks is carried, where that is not what sampling decides: in place of
+    /// `decisions`.
+    pub route: Option<Arc<dyn Route>>,
+    /// Takes out of what `decisions` leave what the destination need not see.
+    pub clean: Option<Clean>,
     /// The most bytes of a request before compression. A receiver's limit counts the whole
     /// message; that of most is 4 MiB.
     pub batch_max_bytes: usize,
@@ -55,6 +61,8 @@ impl Config {
             tenant: None,
             decisions: None,
             metrics: None,
+            route: None,
+            clean: None,
             batch_max_bytes: 4 << 20,
             in_flight: 4,
             retry: Retry::default(),

@@ -44,6 +44,7 @@ pub mod otlp;
 mod shipper;
 mod status;
 
+pub use choose::{Clean, Route, Way};
 pub use config::{Config, ConfigError, DeadLetterConfig, DestinationConfig};
 pub use egress::{ConnectError, Connector, Retry, Seal, Secret, Stream};
 pub use metrics::Metrics;

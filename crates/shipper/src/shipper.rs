@@ -113,7 +113,11 @@ impl Shipper {
         let consumer = journal
             .consumer(&config.name, start)?
             .with_filter(config.filter());
-        let chooser = config.decisions.as_ref().map(Chooser::new);
+        let chooser = match (&config.route, &config.decisions) {
+            (Some(route), _) => Some(Chooser::routed(route)),
+            (None, Some(decisions)) => Some(Chooser::new(decisions, config.clean)),
+            (None, None) => None,
+        };
         let signals = config.signals.as_deref().unwrap_or(&Signal::ALL);
         metrics.prepare(&config.name, signals);
         let status = StatusHandle::new(Status {

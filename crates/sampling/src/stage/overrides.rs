@@ -179,6 +179,7 @@ impl Stage {
             entry,
             start,
             writer,
+            own: self.own.clone(),
         };
         let (stop, turn) = (self.stop.clone(), Arc::clone(&self.one_lookback));
         let journal = self.journal.clone();

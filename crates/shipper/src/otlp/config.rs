@@ -7,7 +7,7 @@ use std::time::Duration;
 use egress::{Place, PlaceError, authority, headers, shown};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
-use ident::Signal;
+use ident::{Signal, TenantId};
 use url::Url;
 
 use crate::Secret;
@@ -31,6 +31,14 @@ pub struct Config {
     pub timeout: Duration,
     /// TLS, for `https://`.
     pub tls: Option<Arc<tls::Client>>,
+    /// Headers that depend on what is sent, or on when.
+    pub stamp: Option<Arc<dyn Stamp>>,
+}
+
+/// Gives each request headers of its own.
+pub trait Stamp: fmt::Debug + Send + Sync {
+    /// Adds them to those of a request that carries data of a tenant.
+    fn stamp(&self, tenant: &TenantId, headers: &mut HeaderMap);
 }
 
 impl fmt::Debug for Config {
@@ -48,6 +56,7 @@ impl fmt::Debug for Config {
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("tls", &self.tls)
+            .field("stamp", &self.stamp)
             .finish()
     }
 }
@@ -95,6 +104,7 @@ impl Config {
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
             tls: None,
+            stamp: None,
         }
     }
 

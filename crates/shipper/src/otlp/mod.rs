@@ -8,13 +8,14 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ident::Signal;
 
-pub use config::{Compression, Config, Protocol};
+pub use config::{Compression, Config, Protocol, Stamp};
 pub use sender::{Receipt, SendError, Sender};
 
 use crate::Secret;
@@ -37,6 +38,7 @@ pub(crate) struct Otlp {
     compression: Compression,
     timeout: Duration,
     secrets: Vec<Secret>,
+    stamp: Option<Arc<dyn Stamp>>,
     /// By signal, in the order of [`Signal::ALL`].
     routes: [Route; 3],
 }
@@ -73,6 +75,7 @@ impl Otlp {
             compression: config.compression,
             timeout: config.timeout,
             secrets: config.headers.iter().map(|(_, v)| v.clone()).collect(),
+            stamp: config.stamp.clone(),
             routes,
         })
     }
@@ -91,7 +94,11 @@ impl Otlp {
             Failure::new(Class::Transient, "", &format!("cannot compress: {error}"))
         })?;
         let route = self.route(batch.signal);
-        let sent = route.client.send(&route.target, body);
+        let mut target = Cow::Borrowed(&route.target);
+        if let Some(stamp) = &self.stamp {
+            stamp.stamp(&batch.tenant, &mut target.to_mut().headers);
+        }
+        let sent = route.client.send(&target, body);
         let verdict = match tokio::time::timeout(self.timeout, sent).await {
             Ok(Ok(answer)) => self.verdict(&answer, batch.signal),
             Ok(Err(error)) => Err(failure(&error)),

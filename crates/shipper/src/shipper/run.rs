@@ -265,8 +265,10 @@ impl Run {
             }
         };
         let metrics = &context.metrics;
-        let counter = match self.shipper.chooser {
-            Some(_) => &metrics.not_sampled,
+        let counter = match &self.shipper.chooser {
+            Some(chooser) if chooser.is_sampling() => &metrics.not_sampled,
+            // What goes another way is not lost.
+            Some(_) => return,
             None => &metrics.filtered,
         };
         counter.with_label_values(labels).inc_by(gone);

@@ -78,6 +78,11 @@ impl DataDir {
         self.0.join("sampling")
     }
 
+    /// Where a member of a cluster keeps who owned what.
+    pub fn cluster(&self) -> PathBuf {
+        self.0.join("cluster")
+    }
+
     /// Where shippers put aside what a destination will not take.
     pub fn dead_letters(&self) -> PathBuf {
         self.0.join("dead-letters")

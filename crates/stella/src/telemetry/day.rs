@@ -54,7 +54,9 @@ fn bytes_of_today(journal: &Journal, end: Position) -> Result<BTreeMap<TenantId,
             break;
         }
         if u128::from(block.appended_unix_nano) >= midnight {
-            *tenants.entry(block.tenant).or_default() += block.payload.len() as u64;
+            // What members forward has counted where it came in.
+            let bytes = cluster::sent_bytes(&block.payload);
+            *tenants.entry(block.tenant).or_default() += bytes as u64;
         }
     }
     Ok(tenants)

@@ -1,6 +1,7 @@
 //! `stella telemetry …`: one file a command, and what they share.
 
 mod ask;
+mod cluster;
 pub mod data_dir;
 mod day;
 mod guard;

@@ -7,13 +7,14 @@
 //! sampling is switched on or off.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ident::Signal;
 use journal::{ConsumerStatus, Journal, Position, Start};
 use meter::Meter;
 use profile::{Destination, Profile, Ship};
 use sampler::metrics::{Filter, Passing};
-use sampling::{Lookback, Sampling};
+use sampling::{Lookback, Ownership, Sampling};
 use shipper::{Connector, Outlet, Shipper, StatusHandle};
 use tls::Keeper;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -30,6 +31,8 @@ pub struct Shipping {
     pub statuses: Vec<StatusHandle>,
     pub sampling: Option<Sampling>,
     pub follower: Option<Follower>,
+    /// For shippers that are opened later.
+    pub metrics: shipper::Metrics,
 }
 
 /// A shipper to be: one cursor of a destination.
@@ -38,7 +41,8 @@ struct Lane {
     signals: Vec<Signal>,
 }
 
-/// Opens the sampler and the shippers.
+/// Opens the sampler and the shippers. With `own`, only what is this gateway's own is sampled and
+/// shipped, as far as it is sampled.
 pub fn open(
     profile: &Profile,
     data: &DataDir,
@@ -47,7 +51,9 @@ pub fn open(
     meter: &Meter,
     keeper: &Keeper,
     passing: &Passing,
+    own: Option<Arc<dyn Ownership>>,
 ) -> CliResult<Shipping> {
+    let clean: Option<shipper::Clean> = own.is_some().then_some(cluster::clean);
     let known = journal.consumers();
     let sampled = |signal| match (&profile.sampling, signal) {
         (None, _) | (_, Signal::Metrics) => false,
@@ -69,7 +75,7 @@ pub fn open(
     };
     let mut sampling = match &profile.sampling {
         Some(config) => {
-            let opened = Sampling::open(config, journal, &data.sampling(), meter, begin);
+            let opened = Sampling::open(config, journal, &data.sampling(), meter, begin, own);
             Some(opened.map_err(|error| told(Exit::Failure, &error.to_string()))?)
         }
         None => {
@@ -78,7 +84,7 @@ pub fn open(
             None
         }
     };
-    drop_cursors(journal, &known, &lanes, sampling.as_ref())?;
+    drop_cursors(profile, journal, &known, &lanes, sampling.as_ref())?;
 
     let metrics = shipper::Metrics::new(meter);
     let mut shippers = Vec::new();
@@ -107,6 +113,7 @@ pub fn open(
                 name: lane.name.clone(),
                 signals: Some(lane.signals.clone()),
                 decisions,
+                clean,
                 ..config.clone()
             };
             let start = place(ship, lane, &known).map_or(Start::Oldest, Start::At);
@@ -114,7 +121,7 @@ pub fn open(
             shippers.push(opened.map_err(|error| wrong(&error))?);
         }
         if ship.signals.contains(&profile::SignalName::Traces) {
-            followed.push((config, outlet));
+            followed.push((shipper::Config { clean, ..config }, outlet));
         }
     }
     let statuses = shippers.iter().map(Shipper::status).collect();
@@ -123,9 +130,10 @@ pub fn open(
         lookbacks,
         followed,
         journal: journal.clone(),
-        metrics,
+        metrics: metrics.clone(),
     });
     Ok(Shipping {
+        metrics,
         shippers,
         statuses,
         sampling,
@@ -171,6 +179,7 @@ fn place(ship: &Ship, lane: &Lane, known: &[ConsumerStatus]) -> Option<Position>
 
 /// What has left the profile no longer holds the journal's data back.
 fn drop_cursors(
+    profile: &Profile,
     journal: &Journal,
     known: &[ConsumerStatus],
     lanes: &[(&Ship, Vec<Lane>)],
@@ -189,7 +198,9 @@ fn drop_cursors(
     if let Some(sampling) = sampling {
         wanted.extend(sampling.holders());
     }
-    for gone in known.iter().filter(|known| !wanted.contains(&known.name)) {
+    let members = |name: &str| profile.cluster.is_some() && cluster::is_cursor(name);
+    let gone = |known: &&ConsumerStatus| !wanted.contains(&known.name) && !members(&known.name);
+    for gone in known.iter().filter(gone) {
         tracing::warn!(
             name = gone.name,
             "the profile no longer has this destination; its cursor is dropped"
@@ -313,11 +324,7 @@ fn otlp_config(
             profile::Protocol::Grpc => shipper::otlp::Protocol::Grpc,
             profile::Protocol::Http => shipper::otlp::Protocol::Http,
         },
-        compression: match otlp.compression {
-            profile::Compression::None => shipper::otlp::Compression::None,
-            profile::Compression::Gzip => shipper::otlp::Compression::Gzip,
-            profile::Compression::Zstd => shipper::otlp::Compression::Zstd,
-        },
+        compression: compression(otlp.compression),
         headers,
         timeout: otlp.timeout.0,
         ..shipper::otlp::Config::new(otlp.endpoint.url().clone())
@@ -326,6 +333,14 @@ fn otlp_config(
         config.tls = Some(files::of_destination(keeper, name, tls, config.alpn())?);
     }
     Ok(config)
+}
+
+pub fn compression(wanted: profile::Compression) -> shipper::otlp::Compression {
+    match wanted {
+        profile::Compression::None => shipper::otlp::Compression::None,
+        profile::Compression::Gzip => shipper::otlp::Compression::Gzip,
+        profile::Compression::Zstd => shipper::otlp::Compression::Zstd,
+    }
 }
 
 fn file_config(file: &profile::FileDestination) -> shipper::file::Config {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::cluster::Runner;
 use egress::Connector;
 use gateway::{Gateway, ListenerConfig};
 use guard::SiteGuard;
@@ -13,6 +14,7 @@ use sampling::Sampling;
 use shipper::{Shipper, StatusHandle};
 use tls::Keeper;
 
+use super::cluster::{self, Clustered, Told};
 use super::data_dir::DataDir;
 use super::guard::{self as site_guard, KeySets};
 use super::incident::{self, Effects, Incidents};
@@ -36,6 +38,8 @@ pub struct Stack {
     pub statuses: Vec<StatusHandle>,
     pub sampling: Option<Sampling>,
     pub follower: Option<Follower>,
+    pub members: Option<Told>,
+    pub runner: Option<Runner>,
     pub metrics: server::Port,
     pub health: server::Port,
     pub incidents: Incidents,
@@ -64,16 +68,33 @@ impl Stack {
         let connector = Connector::open();
         let notify = notify::open(profile, data, &connector, &meter, &keeper)?;
         let passing = Passing::default();
+        let clustered = cluster::open(profile, data, &journal, &connector, &meter).await?;
         let Shipping {
             shippers,
             statuses,
             sampling,
             follower,
+            metrics: shipping,
         } = ship::open(
-            profile, data, &journal, &connector, &meter, &keeper, &passing,
+            profile,
+            data,
+            &journal,
+            &connector,
+            &meter,
+            &keeper,
+            &passing,
+            cluster::ownership(clustered.as_ref()),
         )?;
         let config = gateway_config(profile, insecure, &keeper)?;
-        let seam = Arc::new(guard.clone());
+        let seam: Arc<dyn gateway::Guard> = match &clustered {
+            Some(clustered) => Arc::new(clustered.door(guard.clone(), profile)),
+            None => Arc::new(guard.clone()),
+        };
+        let members = clustered.as_ref().map(Clustered::told);
+        let runner = match clustered {
+            Some(clustered) => clustered.runner(profile, data, &keeper, shipping)?,
+            None => None,
+        };
         let gateway = Gateway::bind(config, seam, journal.clone(), &meter)
             .await
             .map_err(|error| told(Exit::Failure, &error.to_string()))?;
@@ -102,6 +123,8 @@ impl Stack {
             statuses,
             sampling,
             follower,
+            members,
+            runner,
             metrics,
             health,
             incidents,
@@ -119,7 +142,7 @@ pub fn metric_descriptions() -> CliResult<Vec<Description>> {
         path: Some(folder.clone()),
     })?;
     data.create()?;
-    let text = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\nsampling: { policies: [{ name: all, type: always_sample }] }\n";
+    let text = "listen: { grpc: '127.0.0.1:0', http: '127.0.0.1:0', metrics: '127.0.0.1:0', health: '127.0.0.1:0', admin: '127.0.0.1:0' }\nsampling: { policies: [{ name: all, type: always_sample }] }\ncluster: { name: a, members: [{ name: a, endpoint: 'http://127.0.0.1:4317' }] }\n";
     let described = runtime.block_on(async {
         let profile = profile::parse("reference", text)?;
         let stack = Stack::open(&profile, &data, false).await?;

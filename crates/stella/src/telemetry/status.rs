@@ -14,6 +14,7 @@ use meter::Meter;
 use serde::{Deserialize, Serialize};
 use shipper::{ConnectError, StatusHandle};
 
+use super::cluster::{ClusterReport, Told};
 use super::data_dir::{DataDir, Running};
 use super::{ask, tls, told};
 use crate::cli;
@@ -63,6 +64,8 @@ struct OverrideReport {
     lookback_done: bool,
     kept_before_spans: u64,
     kept_during_spans: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,8 +79,9 @@ struct JournalReport {
     trouble: Option<String>,
 }
 
+/// A shipper's state.
 #[derive(Debug, Serialize, Deserialize)]
-struct ShipperReport {
+pub struct ShipperReport {
     name: String,
     destination: String,
     breaker: String,
@@ -98,6 +102,7 @@ impl Report {
             meter,
             journal,
             statuses,
+            members,
             register,
             sampling,
         } = *parts;
@@ -131,6 +136,7 @@ impl Report {
                 .collect(),
             incidents: incidents(register),
             overrides: sampling.map(overrides).unwrap_or_default(),
+            cluster: members.map(|told| told.report(journal)),
         }
     }
 
@@ -164,26 +170,10 @@ impl Report {
             writeln!(out, "            trouble: {trouble}")?;
         }
         for shipper in &self.shippers {
-            writeln!(
-                out,
-                "ships to    {} ({}): {} items sent, {:.1} s behind ({}), breaker {}",
-                shipper.name,
-                shipper.destination,
-                shipper.sent_items,
-                shipper.lag_seconds,
-                profile::Bytes(shipper.lag_bytes),
-                shipper.breaker
-            )?;
-            if shipper.dead_letter_items > 0 {
-                writeln!(
-                    out,
-                    "            {} items put aside as dead letters",
-                    shipper.dead_letter_items
-                )?;
-            }
-            if let Some(error) = &shipper.last_error {
-                writeln!(out, "            last error: {error}")?;
-            }
+            shipper.print(out, "ships to   ")?;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.print(out)?;
         }
         for incident in &self.incidents {
             let IncidentReport {
@@ -225,6 +215,7 @@ pub struct Parts<'p> {
     pub meter: &'p Meter,
     pub journal: &'p Journal,
     pub statuses: &'p [StatusHandle],
+    pub members: Option<&'p Told>,
     pub register: &'p Register,
     pub sampling: Option<&'p sampling::Control>,
 }
@@ -264,7 +255,32 @@ fn overrides(control: &sampling::Control) -> Vec<OverrideReport> {
 }
 
 impl ShipperReport {
-    fn of(status: &shipper::Status) -> Self {
+    /// For people; `verb` says what it does, and begins the line.
+    pub fn print(&self, out: &mut impl Write, verb: &str) -> std::io::Result<()> {
+        writeln!(
+            out,
+            "{verb} {} ({}): {} items sent, {:.1} s behind ({}), breaker {}",
+            self.name,
+            self.destination,
+            self.sent_items,
+            self.lag_seconds,
+            profile::Bytes(self.lag_bytes),
+            self.breaker
+        )?;
+        if self.dead_letter_items > 0 {
+            writeln!(
+                out,
+                "            {} items put aside as dead letters",
+                self.dead_letter_items
+            )?;
+        }
+        if let Some(error) = &self.last_error {
+            writeln!(out, "            last error: {error}")?;
+        }
+        Ok(())
+    }
+
+    pub fn of(status: &shipper::Status) -> Self {
         ShipperReport {
             name: status.name.clone(),
             destination: status.destination.clone(),

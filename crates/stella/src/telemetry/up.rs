@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
+use super::cluster::Told;
 use super::data_dir::{DataDir, Encrypted, Running};
 use super::notify::Notify;
 use super::stack::Stack;
@@ -86,6 +87,8 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         statuses,
         sampling,
         follower,
+        members,
+        runner,
         metrics,
         health,
         incidents,
@@ -116,6 +119,7 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
         meter: meter.clone(),
         journal: journal.clone(),
         statuses,
+        members,
         process,
         draining: Arc::clone(&draining),
     };
@@ -138,6 +142,9 @@ async fn serve(args: &Up, profile: &Profile, data: &DataDir, live: bool) -> CliR
     }
     if let Some(follower) = follower {
         shipping.spawn(follower.run(stop_shipping.clone()));
+    }
+    if let Some(runner) = runner {
+        shipping.spawn(runner.run(stop_shipping.clone()));
     }
     shipping.close();
     let deciding = TaskTracker::new();
@@ -283,6 +290,7 @@ struct State {
     meter: Meter,
     journal: Journal,
     statuses: Vec<StatusHandle>,
+    members: Option<Told>,
     process: ProcessMetrics,
     register: Register,
     sampling: Option<sampling::Control>,
@@ -300,6 +308,7 @@ fn health_pages(state: State) -> Pages {
                 meter: &state.meter,
                 journal: &state.journal,
                 statuses: &state.statuses,
+                members: state.members.as_ref(),
                 register: &state.register,
                 sampling: state.sampling.as_ref(),
             });

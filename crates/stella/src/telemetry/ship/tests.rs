@@ -33,6 +33,7 @@ fn start(dir: &Path, profile: &Profile) -> Running {
         &meter,
         &keeper,
         &Passing::default(),
+        None,
     )
     .unwrap();
     let stop = CancellationToken::new();
