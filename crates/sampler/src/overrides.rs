@@ -1,10 +1,12 @@
 //! Overrides for incidents: while one is in force, every trace in its scope is kept.
 
-use ident::TenantId;
+use ident::{Signal, TenantId};
+use journal::Block;
 use otlp::view::{KeyValue, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::pass::bodies;
+use crate::selection::Selection;
 
 /// The most overrides at once: a trace's state has room for this many numbers.
 pub const MAX_OVERRIDES: usize = 15;
@@ -127,25 +129,49 @@ impl Active<'_> {
         let applies = |at: &usize| self.applies >> at & 1 == 1;
         let mut all = (0..self.all.len()).filter(applies).map(|at| &self.all[at]);
         let found = all.find(|known| {
-            let Scope {
-                service,
-                attributes,
-                ..
-            } = &known.scope;
-            let resource = || bodies(group, 1).flat_map(|resource| bodies(resource, 1));
-            let has = |mut pairs: &mut dyn Iterator<Item = &[u8]>, key: &str, text: &str| {
-                let pairs = &mut pairs;
-                pairs.any(|pair| is(pair, key, text))
-            };
-            service
-                .as_ref()
-                .is_none_or(|name| has(&mut resource(), "service.name", name))
-                && attributes.iter().all(|(key, text)| {
-                    has(&mut bodies(span, 9), key, text) || has(&mut resource(), key, text)
-                })
+            known.scope.has_service(group) && known.scope.has_attributes(group, span)
         });
         found.map_or(0, |known| known.number)
     }
+}
+
+impl Scope {
+    /// Which spans of a block are themselves in the scope, whatever else their traces have; the
+    /// selection is cleared first. `false` if that cannot be told, as the block is malformed.
+    pub fn select(&self, block: &Block, selection: &mut Selection) -> bool {
+        selection.clear();
+        let tenant = self.tenant.as_deref();
+        let whose = tenant.is_none_or(|tenant| tenant == block.tenant.as_str());
+        if block.signal != Signal::Traces || !whose {
+            *selection = Selection::none(u32::try_from(block.items).unwrap_or(u32::MAX));
+            return true;
+        }
+        for group in bodies(&block.payload, 1) {
+            let service = self.has_service(group);
+            for span in bodies(group, 2).flat_map(|scope| bodies(scope, 2)) {
+                selection.push(service && self.has_attributes(group, span));
+            }
+        }
+        u64::from(selection.items()) == block.items
+    }
+
+    /// `group` is the body of the message with a resource and its spans.
+    fn has_service(&self, group: &[u8]) -> bool {
+        let name = self.service.as_ref();
+        name.is_none_or(|name| resource(group).any(|pair| is(pair, "service.name", name)))
+    }
+
+    fn has_attributes(&self, group: &[u8], span: &[u8]) -> bool {
+        let has = |(key, text): &(String, String)| {
+            let mut pairs = bodies(span, 9).chain(resource(group));
+            pairs.any(|pair| is(pair, key, text))
+        };
+        self.attributes.iter().all(has)
+    }
+}
+
+fn resource(group: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bodies(group, 1).flat_map(|resource| bodies(resource, 1))
 }
 
 fn is(pair: &[u8], key: &str, text: &str) -> bool {
