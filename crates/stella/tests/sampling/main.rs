@@ -11,6 +11,7 @@ mod commands;
 mod incidents;
 mod kept;
 mod restarts;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
