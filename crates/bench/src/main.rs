@@ -14,11 +14,14 @@
 
 mod half;
 mod load;
+mod lookback;
 mod measure;
 mod neighbours;
 mod report;
 mod runs;
+mod sampled;
 mod server;
+mod traffic;
 mod under_load;
 mod wire;
 
@@ -26,18 +29,28 @@ use std::time::Duration;
 
 use load::Plan;
 use server::Windows;
+use traffic::Traces;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    let (traces, words) = match words.as_slice() {
+        ["traces", in_row, again_after, small, rest @ ..] => {
+            (Some(Traces::read([in_row, again_after, small])), rest)
+        }
+        rest => (None, rest),
+    };
+    match words {
         // The reference and the sink are one program: read the bytes and answer.
         ["server"] => server::run(Windows::Gateways),
         ["server", "defaults"] => server::run(Windows::Hypers),
         ["load", endpoint, requests, per_second] => {
             let requests = requests.parse().expect("a number of requests");
             let per_second = per_second.parse().expect("a rate, or 0");
-            load::run(Plan::new(endpoint, requests, per_second));
+            load::run(Plan {
+                traces,
+                ..Plan::new(endpoint, requests, per_second)
+            });
         }
         ["load", endpoint, requests, per_second, bearer] => {
             let requests = requests.parse().expect("a number of requests");
@@ -63,7 +76,12 @@ fn main() {
         }),
         ["half", stella] => println!("{}", runs::half(stella).row()),
         ["neighbours", stella] => println!("{}", neighbours::measure(stella).row()),
-        ["sampled", stella] => print!("{}", runs::sampled(stella)),
+        ["sampled", stella] => print!("{}", sampled::sampled(stella)),
+        ["lookback", stella, gigabytes] => {
+            let gigabytes = gigabytes.parse().expect("a number of GB");
+            print!("{}", lookback::measure(stella, gigabytes));
+        }
+        ["open", stella] => print!("{}", sampled::open(stella)),
         ["all", stella, collector, page, outage_seconds] => {
             let outage = outage_seconds.parse().expect("a number of seconds");
             let figures = runs::all(stella, collector, outage);

@@ -10,9 +10,10 @@ use testkit::openssl::{Authority, Wanted};
 use testkit::stella::Stella;
 
 use crate::half::{self, Half};
-use crate::load::{SPANS, request};
 use crate::measure;
 use crate::neighbours::{self, Neighbours};
+use crate::sampled::{self, Open};
+use crate::traffic::{SPANS, request};
 use crate::under_load::{Full, Loaded, Process, REQUESTS, Server, WARM_UP, load, rows};
 use crate::wire::{self, Compared};
 
@@ -36,6 +37,7 @@ pub struct Figures {
     pub start_ms: f64,
     pub binary_mb: f64,
     pub neighbours: Neighbours,
+    pub open: Vec<Open>,
 }
 
 /// Runs everything; `collector` is built but found by the test support itself.
@@ -55,6 +57,13 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         under_load.push(Loaded {
             files: guarded.files.clone(),
             ..Loaded::new(guarded.name, Process::Stella(Box::new(gateway)))
+        });
+    }
+    for (name, traces) in sampled::LOADS {
+        let gateway = start(stella, &sink.addr, &sampled::profile());
+        under_load.push(Loaded {
+            traces: Some(traces),
+            ..Loaded::new(name, Process::Stella(Box::new(gateway)))
         });
     }
     let collector = Collector::bare(&sink.addr);
@@ -100,6 +109,8 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
 
     eprintln!("measuring: one tenant beside another that floods");
     let neighbours = neighbours::measure(stella);
+    eprintln!("measuring: a million open traces");
+    let open = sampled::million(stella);
     eprintln!("measuring: the wire engine");
     let wire = wire::all(&request());
 
@@ -114,6 +125,7 @@ pub fn all(stella: &str, _collector: &str, outage_seconds: u64) -> Figures {
         start_ms: start_ms(stella),
         binary_mb: Path::new(stella).metadata().expect("the binary").len() as f64 / 1e6,
         neighbours,
+        open,
     }
 }
 
@@ -132,58 +144,16 @@ pub fn half(stella: &str) -> Half {
 }
 
 /// A gateway that ships traces to `sink`, with `more` in its profile.
-fn start(stella: &str, sink: &str, more: &str) -> Stella {
+pub fn start(stella: &str, sink: &str, more: &str) -> Stella {
     let ship = format!(
         "ship: [{{ name: sink, signals: [traces], otlp: {{ endpoint: 'http://{sink}' }} }}]\n"
     );
     Stella::start(stella, &format!("{ship}{more}"))
 }
 
-const PLAIN: &str = "stella: gRPC in, journal with fsync, gRPC out";
+pub const PLAIN: &str = "stella: gRPC in, journal with fsync, gRPC out";
 /// The guard keeps everything as it comes.
-const OPEN: &str = "redaction: { enabled: false }\n";
-const SAMPLED: &str = "the same, nothing redacted, 10 % of traces kept by sampling";
-/// All that is sent is decided and shipped within the time that CPU is counted.
-const SAMPLING: &str = "\
-sampling:
-  wait: 1s
-  remember: 4s
-  max_traces: 1000000
-  remember_traces: 2000000
-  policies:
-    - { name: errors, type: error }
-    - { name: slow, type: latency, latency: { threshold_ms: 60000 } }
-    - { name: tenth, type: probabilistic, probabilistic: { sampling_percentage: 10 } }
-";
-
-/// Plain shipping and sampled shipping, twice each: the ratios of CPU and the peaks of memory.
-pub fn sampled(stella: &str) -> String {
-    let mut text = String::new();
-    for _ in 0..2 {
-        for (name, profile) in [
-            (PLAIN, OPEN.to_owned()),
-            (SAMPLED, format!("{OPEN}{SAMPLING}")),
-        ] {
-            let sink = Server::start(&[]);
-            let gateway = start(stella, &sink.addr, &profile);
-            let mut under_load = Loaded::new(name, Process::Stella(Box::new(gateway)));
-            under_load.measure();
-            let Process::Stella(gateway) = &under_load.process else {
-                continue;
-            };
-            text += &format!(
-                "{name}: {:.3} CPU s per million spans, {:.0} spans/s, {:.0} MB; {:.0} of {:.0} spans sent on\n",
-                under_load.cpu_per_million[0],
-                under_load.spans_per_second[0],
-                measure::memory_mb(under_load.pid).1,
-                gateway.metric("otelcol_exporter_sent_spans"),
-                gateway.metric("otelcol_receiver_accepted_spans"),
-            );
-        }
-    }
-    text
-}
-
+pub const OPEN: &str = "redaction: { enabled: false }\n";
 /// As a site drops keys that it knows; three of the twelve attributes are among them.
 const KEYS: &str = "\
 version: 1
@@ -238,12 +208,6 @@ fn guarded() -> Vec<Guarded> {
             profile: format!("{OPEN}{tls}"),
             files: Some([ca, client.cert, client.key]),
             _folder: certificates,
-        },
-        Guarded {
-            name: SAMPLED,
-            profile: format!("{OPEN}{SAMPLING}"),
-            files: None,
-            _folder: folder(),
         },
     ]
 }

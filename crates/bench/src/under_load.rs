@@ -9,8 +9,9 @@ use std::time::Duration;
 use testkit::collector::Collector;
 use testkit::stella::Stella;
 
-use crate::load::{Outcome, SPANS};
+use crate::load::Outcome;
 use crate::measure::{self, median, quantile, sorted};
+use crate::traffic::{SPANS, Traces};
 
 /// Requests of a round at full load: one and a half million spans.
 pub const REQUESTS: u64 = 3000;
@@ -37,7 +38,7 @@ pub enum Process {
 }
 
 impl Process {
-    fn pid(&mut self) -> u32 {
+    pub fn pid(&mut self) -> u32 {
         match self {
             Process::Server(server) => server.child.id(),
             Process::Stella(stella) => stella.at().pid,
@@ -45,7 +46,7 @@ impl Process {
         }
     }
 
-    fn addr(&self) -> String {
+    pub fn addr(&self) -> String {
         match self {
             Process::Server(server) => server.addr.clone(),
             Process::Stella(stella) => stella.at().grpc.to_string(),
@@ -60,6 +61,8 @@ pub struct Loaded {
     pub process: Process,
     pub pid: u32,
     pub files: Option<[PathBuf; 3]>,
+    /// New traces, where they matter.
+    pub traces: Option<Traces>,
     pub cpu_per_million: Vec<f64>,
     pub spans_per_second: Vec<f64>,
     pub request_bytes: f64,
@@ -72,6 +75,7 @@ impl Loaded {
             pid: process.pid(),
             process,
             files: None,
+            traces: None,
             cpu_per_million: Vec::new(),
             spans_per_second: Vec::new(),
             request_bytes: 0.0,
@@ -81,10 +85,11 @@ impl Loaded {
     /// CPU seconds while the load is sent, what is shipped a little later included.
     pub fn measure(&mut self) {
         let (pid, addr) = (self.pid, self.process.addr());
-        load(&addr, WARM_UP, 0.0, self.files.as_ref());
+        let files = self.files.as_ref();
+        load_of(&addr, WARM_UP, 0.0, files, self.traces);
         std::thread::sleep(Duration::from_secs(1));
         let before = measure::cpu_seconds(pid);
-        let outcome = load(&addr, REQUESTS, 0.0, self.files.as_ref());
+        let outcome = load_of(&addr, REQUESTS, 0.0, files, self.traces);
         std::thread::sleep(Duration::from_secs(2));
         let cpu = measure::cpu_seconds(pid) - before;
         if matches!(self.process, Process::Stella(_)) {
@@ -120,8 +125,22 @@ pub fn rows(all: &[Loaded]) -> Vec<Full> {
 
 /// Sends so many requests, as a process of its own.
 pub fn load(addr: &str, requests: u64, per_second: f64, files: Option<&[PathBuf; 3]>) -> Outcome {
+    load_of(addr, requests, per_second, files, None)
+}
+
+/// The same of such traces.
+pub fn load_of(
+    addr: &str,
+    requests: u64,
+    per_second: f64,
+    files: Option<&[PathBuf; 3]>,
+    traces: Option<Traces>,
+) -> Outcome {
     let me = std::env::current_exe().expect("this program");
     let output = Command::new(me)
+        .args(traces.map_or(Vec::new(), |traces| {
+            [["traces".to_owned()].as_slice(), &traces.words()].concat()
+        }))
         .args(["load", addr, &requests.to_string(), &per_second.to_string()])
         .args(files.into_iter().flatten())
         .stderr(Stdio::inherit())

@@ -99,6 +99,13 @@ impl Consumer {
         self
     }
 
+    /// Others follow close behind: see [`Reader::leading`].
+    #[must_use]
+    pub fn leading(mut self) -> Self {
+        self.reader.walk.leads = true;
+        self
+    }
+
     /// The next block; waits for one. Cancel-safe: a dropped future has skipped nothing.
     ///
     /// # Errors

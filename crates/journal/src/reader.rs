@@ -103,6 +103,16 @@ impl Reader {
         self
     }
 
+    /// What is not in memory is given with an empty payload, neither read nor decompressed: for
+    /// who mostly needs to know of a block only where and when it is.
+    /// [`Block::payload`](crate::Block::payload) is then empty although
+    /// [`Block::items`](crate::Block::items) is not 0.
+    #[must_use]
+    pub fn heads_only(mut self) -> Self {
+        self.walk.heads_only = true;
+        self
+    }
+
     /// The place of the next block to be read.
     pub fn position(&self) -> Position {
         self.walk.position

@@ -4,6 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::catalog::Place;
 use crate::commit::to_block;
 use crate::error::ReadError;
@@ -26,6 +28,8 @@ pub(crate) struct Walk {
     file: Option<Arc<SegmentFile>>,
     /// Others follow close behind and are left what is read.
     pub leads: bool,
+    /// What must be read from disk is given without its payload.
+    pub heads_only: bool,
 }
 
 /// What memory alone can say.
@@ -51,6 +55,7 @@ impl Walk {
             filter: Arc::new(filter),
             file: None,
             leads: false,
+            heads_only: false,
         }
     }
 
@@ -121,7 +126,7 @@ impl Walk {
             })?;
             if let Some(block) = found {
                 self.shared.metrics.cache_misses.inc();
-                if self.leads {
+                if self.leads && !self.heads_only {
                     lock(&self.shared.reread).push(block.clone());
                 }
                 return Ok(Some(block));
@@ -163,6 +168,10 @@ impl Walk {
         if header.codec == Codec::Gap || !wanted {
             self.position.offset = next;
             return Ok(None);
+        }
+        if self.heads_only {
+            self.position.offset = next;
+            return Ok(to_block(self.position.segment, &header, Bytes::new()));
         }
         match file.payload(&header, &self.shared.codecs)? {
             Some(payload) => {

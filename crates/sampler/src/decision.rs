@@ -73,8 +73,11 @@ pub(crate) enum Entry {
         /// of its last span, any other.
         epoch: u8,
     },
+    /// It has moved on to this place of the next generation.
+    Moved(u32),
 }
 
+const MOVED: u32 = 1 << 30;
 const OPEN: u32 = 1 << 31;
 /// Tenants that fit.
 pub(crate) const MAX_TENANTS: usize = 1 << 15;
@@ -83,6 +86,7 @@ impl Entry {
     pub(crate) fn pack(self) -> u32 {
         match self {
             Entry::Open(slot) => OPEN | slot,
+            Entry::Moved(place) => MOVED | place,
             Entry::Decided {
                 tenant,
                 decision,
@@ -98,6 +102,9 @@ impl Entry {
     pub(crate) fn unpack(bits: u32) -> Entry {
         if bits & OPEN != 0 {
             return Entry::Open(bits & !OPEN);
+        }
+        if bits & MOVED != 0 {
+            return Entry::Moved(bits & !MOVED);
         }
         Entry::Decided {
             tenant: (bits & (MAX_TENANTS as u32 - 1)) as u16,
@@ -131,5 +138,7 @@ mod tests {
         }
         let open = Entry::Open((1 << 31) - 1);
         assert_eq!(Entry::unpack(open.pack()), open);
+        let moved = Entry::Moved((1 << crate::generation::PLACE_BITS) - 1);
+        assert_eq!(Entry::unpack(moved.pack()), moved);
     }
 }

@@ -1,7 +1,7 @@
 //! Tail sampling over the journal: which traces go on to long-term storage.
 //!
 //! The journal already holds every span. A [`Sampler`] reads its blocks in order and keeps for each
-//! trace that has lately begun what the policies need to know of it: 36 bytes, and 24 for its id,
+//! trace that has lately begun what the policies need to know of it: 36 bytes, and 26 for its id,
 //! however many spans the trace has. When the trace's wait is over it is decided; the decision is
 //! remembered for late spans. A shipper follows the log by the length of the wait and has each
 //! block [`cut`](Sampler::cut): the spans of kept traces are copied on the wire level.
@@ -24,6 +24,7 @@ mod checkpoint;
 pub mod config;
 mod counters;
 mod decision;
+mod generation;
 mod limiter;
 pub mod metrics;
 mod overrides;
@@ -37,7 +38,7 @@ mod sampler;
 mod scope;
 mod selection;
 mod simulate;
-mod table;
+mod trail;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use counters::{Count, Counters};

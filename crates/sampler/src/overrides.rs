@@ -1,7 +1,11 @@
 //! Overrides for incidents: while one is in force, every trace in its scope is kept.
 
 use ident::{Signal, TenantId};
+use journal::Block;
 use serde::{Deserialize, Serialize};
+
+use crate::pass::bodies;
+use crate::selection::Selection;
 
 /// The most overrides at once: a trace's state has room for this many numbers.
 pub const MAX_OVERRIDES: usize = 15;
@@ -125,5 +129,24 @@ impl Active<'_> {
         let mut all = (0..self.all.len()).filter(applies).map(|at| &self.all[at]);
         let found = all.find(|known| known.scope.has(Signal::Traces, group, span));
         found.map_or(0, |known| known.number)
+    }
+}
+
+impl Scope {
+    /// Which spans of a block are themselves in the scope, whatever else their traces have; the
+    /// selection is cleared first. `false` if that cannot be told, as the block is malformed.
+    pub fn select(&self, block: &Block, selection: &mut Selection) -> bool {
+        selection.clear();
+        if block.signal != Signal::Traces || !self.may_have(&block.tenant) {
+            *selection = Selection::none(u32::try_from(block.items).unwrap_or(u32::MAX));
+            return true;
+        }
+        for group in bodies(&block.payload, 1) {
+            let service = self.may_have_group(group);
+            for span in bodies(group, 2).flat_map(|scope| bodies(scope, 2)) {
+                selection.push(service && self.has(Signal::Traces, group, span));
+            }
+        }
+        u64::from(selection.items()) == block.items
     }
 }

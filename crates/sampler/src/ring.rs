@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use crate::generation::PLACE_BITS;
 use crate::pass::Seen;
 
 /// The state of one trace.
@@ -28,7 +29,6 @@ pub(crate) struct Open {
 const _: () = assert!(size_of::<Open>() == 36);
 
 const DEAD: u32 = u32::MAX;
-const PLACE_BITS: u32 = 29;
 /// Longer traces count as this long: 78 hours.
 pub(crate) const MAX_EXTENT: u64 = (1 << 48) - 1;
 
@@ -181,6 +181,14 @@ impl Ring {
     #[inline]
     pub(crate) fn at(&self, slot: u32) -> &Open {
         &self.slots[slot as usize]
+    }
+
+    /// Brings the trace in a slot nearer to the processor.
+    #[inline]
+    pub(crate) fn approach(&self, slot: u32) {
+        if let Some(open) = self.slots.get(slot as usize) {
+            std::hint::black_box(open.bits[0]);
+        }
     }
 
     #[inline]

@@ -41,6 +41,13 @@ impl Selection {
         self.kept += u32::from(stays);
     }
 
+    /// The next items stay, or not: so many.
+    pub fn push_all(&mut self, items: u32, stays: bool) {
+        for _ in 0..items {
+            self.push(stays);
+        }
+    }
+
     /// Items in the block.
     pub fn items(&self) -> u32 {
         self.items

@@ -94,7 +94,7 @@ fn spans(time: u64, ids: impl Iterator<Item = u64>) -> Block {
 const MILLION: u64 = 1_000_000;
 const POLICIES: &str = "wait: 60s\nremember: 60s\nmax_traces: 1000000\nremember_traces: 1000000\npolicies: [{name: e, type: error}, {name: p, type: probabilistic, probabilistic: {sampling_percentage: 10}}]\n";
 
-/// Guarantees: a million open traces take 60 bytes each, and with room for a second generation of
+/// Guarantees: a million open traces take 62 bytes each, and with room for a second generation of
 /// decisions less than 100 MB; counted in the allocator and by the sizes of the tables.
 #[test]
 fn a_million_open_traces_take_what_was_said() {
@@ -112,11 +112,17 @@ fn a_million_open_traces_take_what_was_said() {
     assert_eq!(sampler.counters().by(Reason::Untracked).spans, 0);
     assert!(held < 100_000_000, "{held}");
     let told = memory_bytes(&config);
-    assert!(held.abs_diff(told) < 200_000, "{held} held, {told} told");
-    // All but the generation that is empty now.
-    let generation = MILLION as usize * 24 + 8 * 21;
-    let each = (held - generation) as f64 / MILLION as f64;
-    assert!(each <= 61.0, "{each}");
+    // The generation of the epoch before is empty yet, and so takes next to nothing.
+    let generation = MILLION as usize * 26;
+    let expected = told - generation;
+    assert!(
+        held.abs_diff(expected) < 800_000,
+        "{held} held, {told} told"
+    );
+    assert!(told < 100_000_000, "{told}");
+    let trail = 8 * MILLION as usize;
+    let each = (held - trail) as f64 / MILLION as f64;
+    assert!(each <= 62.0, "{each}");
 }
 
 /// Guarantees: whatever comes, tables do not grow: at the limits traces are decided early or not
@@ -126,16 +132,16 @@ fn at_the_limits_memory_stays_and_is_counted() {
     let config = config(
         "wait: 10s\nremember: 10s\nquiet: 1s\nmax_traces: 1000\nremember_traces: 5000\npolicies: [{name: e, type: error}]\n",
     );
+    let (mut most, before) = (0, held());
     let mut sampler = Sampler::new(&config).expect("good");
-    let mut most = 0;
-    let before = held();
     for n in 0..200u64 {
         sampler.observe(&spans(START + n * SECOND / 4, n * 1000..n * 1000 + 900));
         most = most.max(held().saturating_sub(before));
         assert!(sampler.open_traces() <= 1000);
         assert!(sampler.remembered_traces().0 <= 5000);
     }
-    assert!(most < 200_000, "{most} more than at the beginning");
+    let told = memory_bytes(&config);
+    assert!(most < told + 200_000, "{most} held, {told} told");
     let counters = sampler.counters();
     let untracked = counters.by(Reason::Untracked).spans;
     assert!(counters.early > 1000 && untracked > 1000, "{counters:?}");
@@ -169,7 +175,8 @@ fn a_giant_trace_costs_no_more_than_small_ones() {
         giant.0 <= small.0 && giant.1 <= small.1,
         "{giant:?} {small:?}"
     );
-    assert!(small.0 < 50, "{small:?}");
+    // Memory is taken for 4096 traces at once.
+    assert!(small.0 < 400, "{small:?}");
 }
 
 /// Guarantees: garbage makes nothing panic, neither when it is observed nor when it is cut.
@@ -196,7 +203,7 @@ fn garbage_does_no_harm() {
         for block in &blocks {
             while blocks[cut].appended_unix_nano + wait <= block.appended_unix_nano {
                 match sampler.cut(&blocks[cut], &mut out) {
-                    Ok(_) | Err(CutError::Malformed(_)) => cut += 1,
+                    Ok(_) | Err(CutError::Malformed(_) | CutError::NeedsPayload) => cut += 1,
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -204,4 +211,43 @@ fn garbage_does_no_harm() {
         }
         sampler.finish();
     }
+}
+
+/// Guarantees: a trace of a million spans delays no other: those around it are decided at the same
+/// instants of the log, in the same order and alike, as without it.
+#[test]
+fn a_giant_trace_delays_no_other() {
+    let config = config(
+        "wait: 2s\nremember: 4s\nmax_traces: 100000\nremember_traces: 100000\npolicies: [{name: p, type: probabilistic, probabilistic: {hash_salt: a, sampling_percentage: 50}}]\n",
+    );
+    const GIANT: u64 = u64::MAX / 3;
+    let run = |giant: bool| {
+        let mut sampler = Sampler::new(&config).expect("good");
+        let mut seen = Vec::new();
+        for n in 0..1000u64 {
+            let time = START + n * SECOND / 100;
+            let ids = (n * 10..n * 10 + 10).flat_map(|id| {
+                // A thousand times a thousand, in between.
+                let spans = if giant { 100 } else { 0 };
+                std::iter::once(id).chain(std::iter::repeat_n(GIANT, spans))
+            });
+            sampler.observe(&spans(time, ids));
+            let of = |id: u64| {
+                let id =
+                    (u128::from(id) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+                sampler.state(&common::default_tenant(), &id.to_le_bytes())
+            };
+            // Just decided, and just not.
+            let around = n.saturating_sub(203) * 10..n.saturating_sub(197) * 10;
+            seen.push(around.map(of).collect::<Vec<_>>());
+        }
+        sampler.finish();
+        let policy = sampler.counters().by(Reason::Policy(0));
+        let none = sampler.counters().by(Reason::NoPolicy);
+        (seen, policy.traces + none.traces, sampler.counters().spans)
+    };
+    let (alone, beside) = (run(false), run(true));
+    assert_eq!(alone.0, beside.0);
+    assert_eq!((alone.1, beside.1), (10_000, 10_001));
+    assert_eq!(beside.2, alone.2 + MILLION);
 }

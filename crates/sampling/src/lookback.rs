@@ -19,7 +19,7 @@ use crate::control::Book;
 use crate::decisions::{DecisionReader, Decisions, Look, Writer};
 use crate::metrics::Metrics;
 use crate::ownership::{Ownership, Seen};
-use crate::store::{Lookback as State, Store, Stored};
+use crate::store::{First, Lookback as State, Store, Stored};
 
 /// How long it sleeps where it waits for the journal or for the running sampler.
 const NAP: Duration = Duration::from_millis(20);
@@ -37,26 +37,54 @@ pub struct Lookback {
     /// Where reading begins.
     pub start: Position,
     number: u8,
+    round: Round,
     book: Arc<Book>,
     store: Store,
+}
+
+/// A look back has two rounds, each with decisions of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// What is itself in scope, of the last half minute that is decided already: there is nothing
+    /// to wait for.
+    First,
+    /// All else.
+    Second,
 }
 
 impl Lookback {
     /// Every shipper has followed it to its end: it is forgotten.
     pub fn shipped(self) {
-        let number = self.number;
+        let (number, round) = (self.number, self.round);
         let done = self.book.change(|entries| {
-            if let Some(entry) = entries.iter_mut().find(|e| e.number == number) {
-                entry.lookback = State::Done;
+            let Some(entry) = entries.iter_mut().find(|e| e.number == number) else {
+                return;
+            };
+            match (round, &mut entry.first) {
+                (Round::First, Some(first)) => first.shipped = true,
+                (Round::First, None) => {}
+                (Round::Second, _) => entry.lookback = State::Done,
             }
         });
-        match done {
-            Ok(()) => {
-                let _ = std::fs::remove_dir_all(self.store.decisions(&self.name));
-            }
+        if let Err(error) = done {
             // It is shipped again after a restart.
-            Err(error) => tracing::warn!(%error, "the end of a look back cannot be stored"),
+            tracing::warn!(%error, "the end of a look back cannot be stored");
+            return;
         }
+        if round == Round::Second {
+            let _ = std::fs::remove_dir_all(self.store.decisions(&self.name));
+        }
+        forget_first(&self.book, &self.store, number);
+    }
+}
+
+/// Removes what the first round has decided, if it is shipped and the second has taken it out.
+fn forget_first(book: &Book, store: &Store, number: u8) {
+    let entries = book.entries();
+    let entry = entries.iter().find(|entry| entry.number == number);
+    if entry.is_some_and(Stored::first_is_over) {
+        let name = name_of(number, Round::First);
+        let _ = std::fs::remove_dir_all(store.decisions(&name));
     }
 }
 
@@ -71,6 +99,14 @@ pub(crate) struct Work {
     pub start: Position,
     pub writer: Writer,
     pub own: Option<Arc<dyn Ownership>>,
+    pub first: Option<FirstRound>,
+    pub store: Store,
+}
+
+/// What its first round needs.
+pub(crate) struct FirstRound {
+    pub range: First,
+    pub writer: Writer,
 }
 
 /// Why a look back ended early. It goes on after a restart.
@@ -88,8 +124,11 @@ pub(crate) enum Fault {
     Override(#[from] sampler::OverrideError),
 }
 
-pub(crate) fn name_of(number: u8) -> String {
-    format!("lookback-{number}")
+pub(crate) fn name_of(number: u8, round: Round) -> String {
+    match round {
+        Round::First => format!("lookback-{number}-first"),
+        Round::Second => format!("lookback-{number}"),
+    }
 }
 
 /// The consumer that holds in the journal what a look back has still to decide.
@@ -100,16 +139,18 @@ pub(crate) fn holder_of(name: &str) -> String {
 /// Makes the handle that shippers get.
 pub(crate) fn handle(
     entry: &Stored,
+    round: Round,
     start: Position,
     decisions: &Decisions,
     book: &Arc<Book>,
     store: &Store,
 ) -> Lookback {
     Lookback {
-        name: name_of(entry.number),
+        name: name_of(entry.number, round),
         decisions: decisions.clone(),
         start,
         number: entry.number,
+        round,
         book: Arc::clone(book),
         store: store.clone(),
     }
@@ -158,6 +199,61 @@ impl At {
 }
 
 impl Work {
+    /// Decides what is itself in scope of a short part of the log, so that something is shipped at
+    /// once: the second round must observe a whole `wait` before its first spans. It keeps no state
+    /// of traces, so it waits for no other look back either.
+    pub(crate) async fn first_round(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
+        let Some(FirstRound { range, mut writer }) = self.first.take() else {
+            return Ok(());
+        };
+        let times = self.entry.lookback_from_unix_nano..self.entry.from_unix_nano;
+        // Before a restart it came this far.
+        let decided = writer.until();
+        let filter = Filter::signal(Signal::Traces);
+        let mut reader = self
+            .journal
+            .reader(Start::At(range.start), filter)
+            .leading();
+        let mut selection = Selection::default();
+        loop {
+            let place = reader.position();
+            let next = reader.try_next()?;
+            let Some(block) = next.filter(|block| block.position < range.end) else {
+                break;
+            };
+            if block.position < decided {
+                continue;
+            }
+            let Ok(seen) = Seen::of(self.own.as_ref(), block) else {
+                reader.seek(place);
+                tokio::select! {
+                    () = tokio::time::sleep(NAP) => continue,
+                    () = stop.cancelled() => return Ok(()),
+                }
+            };
+            let block = &seen.block;
+            let told = self.entry.scope.select(block, &mut selection);
+            if !told || !times.contains(&block.appended_unix_nano) {
+                selection.clear();
+            }
+            seen.widen(&mut selection);
+            if !take_out(&mut self.kept, &mut writer, block, &mut selection, stop).await? {
+                return Ok(());
+            }
+            self.note(&mut writer, block, &selection)?;
+            // The running sampler and the gateway go on beside it.
+            tokio::task::yield_now().await;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+        writer.sync()?;
+        writer.decisions().complete();
+        // The second round takes out what is in here.
+        self.first = Some(FirstRound { range, writer });
+        Ok(())
+    }
+
     /// Decides all of it, unless it is told to stop. Runs on a thread of its own.
     pub(crate) async fn run(mut self, stop: &CancellationToken) -> Result<(), Fault> {
         let number = self.entry.number;
@@ -188,6 +284,8 @@ impl Work {
         let pace = sampler.pace();
         // Before a restart it came this far.
         let decided = self.writer.until();
+        let first = self.first.take();
+        let mut first = first.map(|first| first.writer.decisions().reader());
         while !stop.is_cancelled() {
             let now = self.journal.clock();
             if !(observe.fill(now)? && cut.fill(now)?) {
@@ -216,10 +314,17 @@ impl Work {
                         Err(error) => return Err(error.into()),
                     }
                     seen.widen(&mut selection);
-                    if !self.take_out(block, &mut selection, stop).await? {
+                    let (kept, writer) = (&mut self.kept, &mut self.writer);
+                    if !take_out(kept, writer, block, &mut selection, stop).await? {
                         return Ok(());
                     }
-                    self.note(block, &selection)?;
+                    if let Some(first) = &mut first
+                        && selection.kept() > 0
+                        && let Look::Decided(found) = first.look_up(block.position)?
+                    {
+                        selection.remove(&found);
+                    }
+                    self.note_second(block, &selection)?;
                 }
                 Step::Wait { .. } if cut.ended => return Ok(self.end()?),
                 Step::Wait { .. } => {
@@ -231,50 +336,25 @@ impl Work {
         Ok(())
     }
 
-    /// Takes out what is kept anyway; `false` if it was told to stop before that was known.
-    async fn take_out(
-        &mut self,
-        block: &Block,
-        selection: &mut Selection,
-        stop: &CancellationToken,
-    ) -> io::Result<bool> {
-        while selection.kept() > 0 {
-            match self.kept.look_up(block.position)? {
-                Look::Decided(kept) => {
-                    selection.remove(&kept);
-                    return Ok(true);
-                }
-                Look::Undecided => {
-                    self.writer.flush()?;
-                    tokio::select! {
-                        () = self.kept.changed() => {}
-                        () = stop.cancelled() => return Ok(false),
-                    }
-                }
-                // It was shipped whole.
-                Look::Unknown(_) | Look::Ended => selection.clear(),
-            }
-        }
-        Ok(true)
+    fn note_second(&mut self, block: &Block, selection: &Selection) -> io::Result<()> {
+        let Work {
+            writer,
+            entry,
+            book,
+            metrics,
+            ..
+        } = self;
+        note(writer, entry, book, metrics, block, selection)
     }
 
-    fn note(&mut self, block: &Block, selection: &Selection) -> io::Result<()> {
-        let kept = u64::from(selection.kept());
-        if kept > 0 {
-            self.writer.push(block, selection)?;
-        } else {
-            // Of a block without items too, which would otherwise count as kept whole.
-            self.writer
-                .push(block, &Selection::none(selection.items().max(1)))?;
-        }
-        if self.writer.waiting() >= FLUSH_BYTES || (kept > 0 && self.entry.kept_before_spans == 0) {
-            self.writer.flush()?;
-        }
-        self.entry.kept_before_spans += kept;
-        self.metrics.lookback_spans.inc_by(kept);
-        let add = |entry: &mut Stored| entry.kept_before_spans += kept;
-        self.book.count(self.entry.number, add);
-        Ok(())
+    fn note(
+        &mut self,
+        writer: &mut Writer,
+        block: &Block,
+        selection: &Selection,
+    ) -> io::Result<()> {
+        let (entry, book, metrics) = (&mut self.entry, &self.book, &self.metrics);
+        note(writer, entry, book, metrics, block, selection)
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -285,6 +365,61 @@ impl Work {
             if let Some(entry) = entries.iter_mut().find(|e| e.number == number) {
                 entry.lookback = State::Shipping { start };
             }
-        })
+        })?;
+        forget_first(&self.book, &self.store, number);
+        Ok(())
     }
+}
+
+/// Takes out what is kept anyway; `false` if it was told to stop before that was known.
+async fn take_out(
+    kept: &mut DecisionReader,
+    writer: &mut Writer,
+    block: &Block,
+    selection: &mut Selection,
+    stop: &CancellationToken,
+) -> io::Result<bool> {
+    while selection.kept() > 0 {
+        match kept.look_up(block.position)? {
+            Look::Decided(kept) => {
+                selection.remove(&kept);
+                return Ok(true);
+            }
+            Look::Undecided => {
+                writer.flush()?;
+                tokio::select! {
+                    () = kept.changed() => {}
+                    () = stop.cancelled() => return Ok(false),
+                }
+            }
+            // It was shipped whole.
+            Look::Unknown(_) | Look::Ended => selection.clear(),
+        }
+    }
+    Ok(true)
+}
+
+fn note(
+    writer: &mut Writer,
+    entry: &mut Stored,
+    book: &Book,
+    metrics: &Metrics,
+    block: &Block,
+    selection: &Selection,
+) -> io::Result<()> {
+    let kept = u64::from(selection.kept());
+    if kept > 0 {
+        writer.push(block, selection)?;
+    } else {
+        // Of a block without items too, which would otherwise count as kept whole.
+        writer.push(block, &Selection::none(selection.items().max(1)))?;
+    }
+    if writer.waiting() >= FLUSH_BYTES || (kept > 0 && entry.kept_before_spans == 0) {
+        writer.flush()?;
+    }
+    entry.kept_before_spans += kept;
+    metrics.lookback_spans.inc_by(kept);
+    let add = |entry: &mut Stored| entry.kept_before_spans += kept;
+    book.count(entry.number, add);
+    Ok(())
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{Book, Control};
 use crate::decisions::{Decisions, Unknown, Writer, make_dir};
-use crate::lookback::{Lookback, holder_of, name_of};
+use crate::lookback::{Lookback, Round, holder_of, name_of};
 use crate::metrics::Metrics;
 use crate::ownership::Ownership;
 use crate::stage::{Deciding, Stage, try_next};
@@ -94,10 +94,16 @@ impl Sampling {
             let dir = store.decisions(signal.as_str());
             let writer = Writer::open(&dir, begin(*signal), Unknown::Whole).map_err(files)?;
             let start = Start::At(writer.until());
+            let reader = journal.reader(start, Filter::signal(*signal));
             deciding.push(Deciding {
                 signal: *signal,
-                // Shippers follow as soon as they have its decisions.
-                reader: journal.reader(start, Filter::signal(*signal)).leading(),
+                reader: match signal {
+                    // Of most blocks the sampler has noted all that it needs, but what is a
+                    // gateway's own of a block is told by its payload.
+                    Signal::Traces if own.is_none() => reader.heads_only(),
+                    // Shippers follow as soon as they have its decisions.
+                    _ => reader.leading(),
+                },
                 next: None,
                 writer,
                 extra: sampler.lag_nanos(*signal) - wait,
@@ -151,8 +157,14 @@ impl Sampling {
     /// The names of look backs that are not shipped to their end.
     pub fn open_lookbacks(&self) -> Vec<String> {
         let entries = self.stage.book.entries();
-        let open = entries.iter().filter(|e| e.lookback != State::Done);
-        open.map(|entry| name_of(entry.number)).collect()
+        let names = entries.iter().flat_map(|entry| {
+            let second = entry.lookback != State::Done;
+            let first = entry.first.is_some_and(|first| !first.shipped);
+            let rounds = [(second, Round::Second), (first, Round::First)].into_iter();
+            let open = rounds.filter(|(open, _)| *open);
+            open.map(|(_, round)| name_of(entry.number, round))
+        });
+        names.collect()
     }
 
     /// The journal's consumers that are its own: no destination can have such a name.
@@ -178,7 +190,7 @@ impl Sampling {
         let mut stage = self.stage;
         stage.stop = stop;
         let (tell, ended) = oneshot::channel::<()>();
-        let spawned = on_a_thread("sampler", async move {
+        let spawned = on_a_thread("sampler", 0, async move {
             stage.run().await;
             drop(tell);
         });
@@ -192,16 +204,26 @@ impl Sampling {
 }
 
 /// Runs on a thread of its own, with timers of its own: a process that ends at once may drop the
-/// others before this thread is done with them.
+/// others before this thread is done with them. It gives way to others by so much as `nice` says,
+/// which on Linux is of the thread alone.
 pub(crate) fn on_a_thread(
     name: &str,
+    nice: i32,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
     let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(move || runtime.block_on(work)).map(drop)
+    let run = move || {
+        if nice != 0
+            && let Err(error) = rustix::process::nice(nice)
+        {
+            tracing::debug!(%error, "a thread keeps its priority");
+        }
+        runtime.block_on(work);
+    };
+    thread.spawn(run).map(drop)
 }
 
 /// Before anything is observed.

@@ -213,9 +213,15 @@ impl Stage {
         };
         let block = &seen.block;
         let mut during = [0; 16];
-        match self.sampler.select(block, &mut self.selection) {
+        let mut selected = self.sampler.select(block, &mut self.selection);
+        if let Err(CutError::NeedsPayload) = selected {
+            let whole = read_again(&self.journal, block)?;
+            selected = self.sampler.select(&whole, &mut self.selection);
+        }
+        match selected {
             Ok(selected) => during = selected.by_override,
-            Err(CutError::Malformed(error)) => {
+            // A payload that is not there cannot be read by shippers either, which count it.
+            Err(error @ (CutError::Malformed(_) | CutError::NeedsPayload)) => {
                 tracing::error!(%error, position = %block.position, "a block cannot be sampled; it is shipped whole");
                 let items = u32::try_from(block.items).unwrap_or(u32::MAX);
                 self.selection = Selection::from_stored(items, items, &[]).unwrap_or_default();
@@ -344,6 +350,17 @@ impl Stage {
             () = tokio::time::sleep(nap) => {}
         }
     }
+}
+
+/// The same block with its payload; as it is where that is damaged.
+fn read_again(journal: &Journal, block: &Block) -> Result<Block, ReadError> {
+    let filter = Filter::signal(block.signal);
+    let found = journal
+        .reader(Start::At(block.position), filter)
+        .try_next()?;
+    Ok(found
+        .filter(|found| found.position == block.position)
+        .unwrap_or_else(|| block.clone()))
 }
 
 /// The next block, and whether none will ever come. One of which is not known what is its own sets

@@ -30,6 +30,9 @@ pub(crate) struct Stored {
     /// What is read again: from here to `from_unix_nano`.
     pub lookback_from_unix_nano: u64,
     pub lookback: Lookback,
+    /// The look back's first round, if it has one.
+    #[serde(default)]
+    pub first: Option<First>,
     pub kept_before_spans: u64,
     pub kept_during_spans: u64,
 }
@@ -46,7 +49,30 @@ pub(crate) enum Lookback {
     Done,
 }
 
+/// The first round of a look back: spans that are themselves in scope, in blocks that are decided
+/// already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct First {
+    /// The first block.
+    pub start: Position,
+    /// The place after the last one.
+    pub end: Position,
+    /// Every destination has it.
+    pub shipped: bool,
+}
+
 impl Stored {
+    /// Whether nothing needs what the first round has decided any more.
+    pub(crate) fn first_is_over(&self) -> bool {
+        let decided = !matches!(self.lookback, Lookback::Deciding { .. });
+        decided && self.first.is_none_or(|first| first.shipped)
+    }
+
+    /// Whether nothing of the look back is left to be done.
+    pub(crate) fn is_looked_back(&self) -> bool {
+        self.lookback == Lookback::Done && self.first_is_over()
+    }
+
     pub(crate) fn as_override(&self) -> Override {
         Override {
             number: self.number,

@@ -231,17 +231,68 @@ async fn an_override_keeps_what_comes_and_what_was_let_go() {
         .shipped(&running.decisions, Position::default())
         .await;
     assert_eq!(kept, set(&[4, 10, 12, 13, 21]));
+    let first = running.lookbacks.recv().await.unwrap();
+    let found = running.shipped(&first.decisions, first.start).await;
+    assert_eq!(found, set(&[1, 5]), "itself in scope");
     let lookback = running.lookbacks.recv().await.unwrap();
     let found = running.shipped(&lookback.decisions, lookback.start).await;
-    assert_eq!(found, set(&[1, 3, 5, 6]));
+    assert_eq!(found, set(&[3, 6]), "of traces in scope");
     let progress = running.control.get("one").unwrap();
     assert!(progress.lookback_done && progress.to_unix_nano.is_some());
     assert_eq!(
         (progress.kept_before_spans, progress.kept_during_spans),
         (4, 4)
     );
+    first.shipped();
     lookback.shipped();
     running.stop().await;
+    let left = std::fs::read_dir(dir.path().join("sampling/decisions")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["traces"], "what was shipped is removed");
+}
+
+/// Guarantees: RESTARTABLE; whatever of a look back was shipped before a restart, its
+/// first round and its second ship the same after it, and nothing twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rounds_of_a_look_back_outlive_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = Running::start(dir.path(), &config(300));
+    running
+        .append(&[(1, 1, "scanner", false), (2, 2, "web", false)])
+        .await;
+    running
+        .append(&[(3, 3, "web", false), (3, 4, "scanner", false)])
+        .await;
+    nap(700).await;
+    running
+        .control
+        .keep_all(keep("one", "scanner", 60))
+        .await
+        .unwrap();
+    let first = running.lookbacks.recv().await.unwrap();
+    let found = running.shipped(&first.decisions, first.start).await;
+    assert_eq!(found, set(&[1, 4]));
+    running.stop().await;
+    // Once as nothing was told to be shipped, once as the first round was.
+    for shipped in [false, true] {
+        let mut running = Running::start(dir.path(), &config(300));
+        running.append(&[(9, 9, "web", false)]).await;
+        let mut all = BTreeSet::new();
+        let rounds = if shipped { 1 } else { 2 };
+        for _ in 0..rounds {
+            let lookback = running.lookbacks.recv().await.unwrap();
+            let found = running.shipped(&lookback.decisions, lookback.start).await;
+            assert!(all.is_disjoint(&found), "{all:?} {found:?}");
+            let is_first = lookback.name.ends_with("-first");
+            assert_eq!(found, if is_first { set(&[1, 4]) } else { set(&[3]) });
+            all.extend(found);
+            if is_first {
+                lookback.shipped();
+            }
+        }
+        assert!(running.lookbacks.try_recv().is_err());
+        running.stop().await;
+    }
 }
 
 /// Guarantees: RESTARTABLE; an override is in force after a restart from the same time on, and a

@@ -110,9 +110,14 @@ impl Shipper {
             destination,
             description,
         } = outlet.clone();
-        let consumer = journal
+        let mut consumer = journal
             .consumer(&config.name, start)?
             .with_filter(config.filter());
+        if config.decisions.is_some() {
+            // It is further behind than the journal's cache reaches. Another one that follows the
+            // same decisions is as far, and finds what this one has decompressed.
+            consumer = consumer.leading();
+        }
         let chooser = match (&config.route, &config.decisions) {
             (Some(route), _) => Some(Chooser::routed(route)),
             (None, Some(decisions)) => Some(Chooser::new(decisions, config.clean)),

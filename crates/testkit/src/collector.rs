@@ -67,15 +67,75 @@ impl Collector {
         })
     }
 
+    /// As a sampler beside ours: each of `sets`, a name and the `policies` of the tail-sampling
+    /// processor, decides `wait_ms` after the first span about all that is received, and what it
+    /// keeps is [`kept_by`](Self::kept_by) it.
+    pub fn sampling(wait_ms: u64, sets: &[(&str, &str)]) -> Self {
+        let mut processors = String::new();
+        let mut pipelines = String::new();
+        let mut names = Vec::new();
+        for (name, policies) in sets {
+            processors += &format!(
+                "  tail_sampling/{name}: {{ decision_wait: {wait_ms}ms, num_traces: 100000, policies: [{policies}] }}\n"
+            );
+            pipelines += &format!(
+                "    traces/{name}: {{ receivers: [otlp], processors: [tail_sampling/{name}], exporters: [file/{name}] }}\n"
+            );
+            names.push((*name).to_owned());
+        }
+        let exporters = |folder: &Path| {
+            let of = |name: &String| {
+                let path = folder.join(name);
+                format!(
+                    "file/{name}: {{ path: {}, flush_interval: 100ms }}\n",
+                    path.display()
+                )
+            };
+            names.iter().map(of).collect::<Vec<_>>().join("  ")
+        };
+        Self::start_as("", &processors, exporters, &pipelines)
+    }
+
+    /// As in a comparison of samplers: what the tail-sampling processor with these settings keeps
+    /// it sends on as [`bare`](Self::bare) does.
+    pub fn bare_sampling(endpoint: &str, settings: &str) -> Self {
+        let exporter = |_: &Path| {
+            format!(
+                "otlp:\n    endpoint: {endpoint}\n    compression: none\n    tls: {{ insecure: true }}\n"
+            )
+        };
+        Self::start_as(
+            "",
+            &format!("  tail_sampling: {{ {settings} }}\n"),
+            exporter,
+            "    traces: { receivers: [otlp], processors: [tail_sampling, batch], exporters: [otlp] }\n",
+        )
+    }
+
     fn start(exporter: &str, config: impl Fn(&Path) -> String) -> Self {
         Self::start_with("", exporter, config)
     }
 
     /// `tls` is what its receivers have beside their endpoints.
     fn start_with(tls: &str, exporter: &str, config: impl Fn(&Path) -> String) -> Self {
+        let pipeline = |signal| {
+            format!(
+                "    {signal}: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}\n"
+            )
+        };
+        let pipelines: String = ["traces", "metrics", "logs"].map(pipeline).concat();
+        Self::start_as(tls, "", config, &pipelines)
+    }
+
+    fn start_as(
+        tls: &str,
+        processors: &str,
+        exporters: impl Fn(&Path) -> String,
+        pipelines: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (grpc, http) = (free_port(), free_port());
-        let exporters = config(folder.path());
+        let exporters = exporters(folder.path());
         let text = format!(
             "\
 receivers:
@@ -85,16 +145,13 @@ receivers:
       http: {{ endpoint: 127.0.0.1:{http}{tls} }}
 processors:
   batch: {{ timeout: 100ms }}
-exporters:
+{processors}exporters:
   {exporters}
 service:
   telemetry:
     metrics: {{ level: none }}
   pipelines:
-    traces: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}
-    metrics: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}
-    logs: {{ receivers: [otlp], processors: [batch], exporters: [{exporter}] }}
-"
+{pipelines}"
         );
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, text).expect("the configuration is written");
@@ -128,6 +185,11 @@ service:
     /// What it received so far, as OTLP JSON lines.
     pub fn received(&self) -> String {
         std::fs::read_to_string(self.out()).unwrap_or_default()
+    }
+
+    /// What a set of [`sampling`](Self::sampling) kept so far, as OTLP JSON lines.
+    pub fn kept_by(&self, set: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(set)).unwrap_or_default()
     }
 
     /// Its process.

@@ -20,6 +20,7 @@ pub mod jwt;
 pub mod load;
 pub mod mail;
 pub mod messages;
+pub mod mixed;
 pub mod openssl;
 pub mod pki;
 pub mod places;

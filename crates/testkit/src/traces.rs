@@ -78,6 +78,17 @@ impl Sender {
         let request = ExportTraceServiceRequest {
             resource_spans: spans.iter().map(of).collect(),
         };
+        self.export(request).await
+    }
+
+    /// Sends a request as it is.
+    ///
+    /// # Errors
+    /// Where it was not acknowledged.
+    pub async fn export(
+        &mut self,
+        request: ExportTraceServiceRequest,
+    ) -> Result<(), tonic::Status> {
         self.traces.export(request).await.map(drop)
     }
 

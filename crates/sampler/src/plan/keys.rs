@@ -112,18 +112,29 @@ impl Keys {
     /// The bits that an attribute sets, given the body of its message.
     #[inline]
     pub(crate) fn bits(&self, pair: &[u8]) -> u64 {
-        // At a glance: a key of a length that no key of interest has, a short value, and nothing
-        // after it.
+        // At a glance: a key that is none of interest, a short value, and nothing after it.
         if let [0x0a, length, rest @ ..] = pair
             && *length < 0x80
-            && usize::from(self.first[usize::from(*length)]) == self.keys.len()
-            && let Some([0x12, value_len, value @ ..]) = rest.get(usize::from(*length)..)
+            && let Some((key, [0x12, value_len, value @ ..])) =
+                rest.split_at_checked(usize::from(*length))
             && *value_len < 0x80
             && usize::from(*value_len) == value.len()
+            && !self.has(key)
         {
             return 0;
         }
         self.slow_bits(KeyValue::new(pair))
+    }
+
+    /// Whether it is a key of interest.
+    #[inline]
+    fn has(&self, key: &[u8]) -> bool {
+        let Some(first) = self.first.get(key.len()) else {
+            return false;
+        };
+        let of_length = self.keys.get(usize::from(*first)..).unwrap_or_default();
+        let mut of_length = of_length.iter().take_while(|(k, _)| k.len() == key.len());
+        of_length.any(|(known, _)| **known == *key)
     }
 
     fn slow_bits(&self, attribute: KeyValue<'_>) -> u64 {

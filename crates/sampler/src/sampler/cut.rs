@@ -54,6 +54,9 @@ pub enum CutError {
         /// When it was appended.
         appended_unix_nano: u64,
     },
+    /// The block came without its payload, which is needed.
+    #[error("a block that came without its payload cannot be cut\nhint: read it again")]
+    NeedsPayload,
     /// The payload is not a request.
     #[error("a block of the journal is malformed: {0}\nhint: run `stella telemetry journal check`")]
     Malformed(#[from] otlp::CheckError),
@@ -99,6 +102,8 @@ impl Sampler {
     /// Says which items of a block stay, which is all that [`cut`](Self::cut) needs: under the same
     /// conditions. `selection` is cleared first. Of metrics it has nothing to say.
     ///
+    /// The payload may have been left out: it is mostly not needed, and else an error says so.
+    ///
     /// # Errors
     /// As [`cut`](Self::cut).
     pub fn select(
@@ -122,6 +127,14 @@ impl Sampler {
             Signal::Logs => record_trace_id,
             Signal::Metrics => return Ok(Selected::default()),
         };
+        let mut noted = Selected::default();
+        if block.signal == Signal::Traces && self.select_noted(block, selection, &mut noted) {
+            return Ok(noted);
+        }
+        selection.clear();
+        if block.payload.is_empty() && block.items > 0 {
+            return Err(CutError::NeedsPayload);
+        }
         let tenant = self.traces.tenants.get(&block.tenant).copied();
         let mut selected = Selected::default();
         let mut last: Option<([u8; 16], Decision)> = None;
@@ -139,17 +152,53 @@ impl Sampler {
                 _ => self.decided(tenant, id),
             };
             last = id.map(|id| (id, decision));
-            selected.untracked += u64::from(decision.reason == Reason::Untracked);
-            if let Reason::Override(number) = decision.reason {
-                selected.by_override[usize::from(number & 15)] += 1;
-            }
-            selection.push(match self.only {
-                None => decision.kept,
-                Some(number) => decision.reason == Reason::Override(number),
-            });
+            self.choose(decision, 1, selection, &mut selected);
             true
         })?;
         Ok(selected)
+    }
+
+    /// The same without walking the block, if all of its spans are noted; `false` if not.
+    fn select_noted(
+        &mut self,
+        block: &Block,
+        selection: &mut Selection,
+        selected: &mut Selected,
+    ) -> bool {
+        let Some(found) = self.traces.trail.find(block) else {
+            return false;
+        };
+        for at in found.first..found.end {
+            let Some((place, spans)) = self.traces.trail.note(at) else {
+                return false;
+            };
+            let Some(entry) = self.traces.noted(found.epoch, place) else {
+                return false;
+            };
+            let decision = self.decision(Some(entry));
+            self.choose(decision, spans, selection, selected);
+        }
+        true
+    }
+
+    fn choose(
+        &self,
+        decision: Decision,
+        items: u32,
+        selection: &mut Selection,
+        selected: &mut Selected,
+    ) {
+        if decision.reason == Reason::Untracked {
+            selected.untracked += u64::from(items);
+        }
+        if let Reason::Override(number) = decision.reason {
+            selected.by_override[usize::from(number & 15)] += u64::from(items);
+        }
+        let stays = match self.only {
+            None => decision.kept,
+            Some(number) => decision.reason == Reason::Override(number),
+        };
+        selection.push_all(items, stays);
     }
 
     /// How long after a block of a signal it can be cut. Log records mostly come before the spans
@@ -166,11 +215,15 @@ impl Sampler {
             (Some(tenant), Some(id)) => self.traces.look_up(tenant, &id),
             _ => None,
         };
+        self.decision(entry)
+    }
+
+    fn decision(&self, entry: Option<Entry>) -> Decision {
         match entry {
             Some(Entry::Decided { decision, .. }) => decision,
             // A trace that is known has waited long enough, or the wait would not be over; but it
             // may be another one of the same id, if this one was not tracked.
-            Some(Entry::Open(_)) | None => Decision {
+            Some(Entry::Open(_) | Entry::Moved(_)) | None => Decision {
                 kept: self.plan.untracked == Untracked::Keep,
                 reason: Reason::Untracked,
             },

@@ -24,14 +24,13 @@ pub(crate) enum Found {
 impl Traces {
     /// The place of a trace that has a span now. It moves on to the current generation, if there
     /// is room: which traces are there depends on the spans of this epoch alone.
-    pub(crate) fn touch(&mut self, tenant: u16, id: &[u8; 16]) -> Found {
+    pub(crate) fn touch(&mut self, tenant: u16, id: &[u8; 16], hash: u64) -> Found {
         if let Some((last_tenant, last_id, place)) = &self.last
             && *last_tenant == tenant
             && last_id == id
         {
             return Found::Known(*place);
         }
-        let hash = self.seed.hash(tenant, id);
         let is_tenants = |entry| self.is_tenants(tenant, entry);
         if let Some(place) = self.current.find(hash, id, is_tenants) {
             let place = Place {
@@ -78,13 +77,50 @@ impl Traces {
                     self.carried.push(to);
                 }
             }
+            // Of the current generation nothing has moved on when it becomes the previous one, and
+            // what moves on is found in the next from then on.
+            Entry::Moved(_) => return,
         }
         self.current.set(to, entry.pack());
+        // Who has noted the old place finds the new one.
+        self.previous.set(from, Entry::Moved(to).pack());
+    }
+
+    /// Brings what looking at these traces reads nearer, one kind of place after the other. The
+    /// tables are far larger than the processor's caches, so each place is a way to memory; those
+    /// of several traces are under way at once.
+    pub(crate) fn approach(&self, hashes: &[u64]) {
+        for hash in hashes {
+            self.current.approach(*hash);
+            self.previous.approach(*hash);
+        }
+        for hash in hashes {
+            let entry = self.current.come_closer(*hash);
+            let entry = entry.or_else(|| self.previous.come_closer(*hash));
+            if let Some(Entry::Open(slot)) = entry.map(Entry::unpack) {
+                self.ring.approach(slot);
+            }
+        }
+    }
+
+    /// What is said at a place that was noted in an epoch; `None` if its generation has gone.
+    #[inline]
+    pub(crate) fn noted(&self, epoch: u64, place: u32) -> Option<Entry> {
+        if epoch == self.epoch {
+            return Some(Entry::unpack(self.current.entry(place)));
+        }
+        if epoch + 1 != self.epoch {
+            return None;
+        }
+        match Entry::unpack(self.previous.entry(place)) {
+            Entry::Moved(to) => Some(Entry::unpack(self.current.entry(to))),
+            entry => Some(entry),
+        }
     }
 
     /// The entry of a trace, without touching it.
     pub(crate) fn look_up(&self, tenant: u16, id: &[u8; 16]) -> Option<Entry> {
-        let hash = self.seed.hash(tenant, id);
+        let hash = self.seed.hash(id);
         let is_tenants = |entry| self.is_tenants(tenant, entry);
         let found = match self.current.find(hash, id, is_tenants) {
             Some(place) => self.current.entry(place),
@@ -116,7 +152,7 @@ impl Traces {
 
     /// Puts a decision over what is there, in whichever generation it is.
     pub(crate) fn overlay(&mut self, tenant: u16, id: &[u8; 16], decision: Decision) {
-        let hash = self.seed.hash(tenant, id);
+        let hash = self.seed.hash(id);
         let is_tenants = |entry| self.is_tenants(tenant, entry);
         let Some(place) = self.previous.find(hash, id, is_tenants) else {
             return;
@@ -139,6 +175,12 @@ impl Traces {
         match Entry::unpack(entry) {
             Entry::Open(slot) => self.ring.at(slot).tenant == tenant,
             Entry::Decided { tenant: whose, .. } => whose == tenant,
+            // Asked about another tenant's trace of the same id.
+            Entry::Moved(to) => match Entry::unpack(self.current.entry(to)) {
+                Entry::Open(slot) => self.ring.at(slot).tenant == tenant,
+                Entry::Decided { tenant: whose, .. } => whose == tenant,
+                Entry::Moved(_) => false,
+            },
         }
     }
 }

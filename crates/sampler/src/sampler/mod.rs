@@ -14,14 +14,15 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{ConfigError, Sampling};
 use crate::counters::Counters;
 use crate::decision::Decision;
+use crate::generation::Generation;
 use crate::overrides::{Override, OverrideError, Overrides};
 use crate::pace::Pace;
-use crate::pass::Pass;
+use crate::pass::{Pass, Seen};
 use crate::plan::{Plan, compile};
 use crate::rare::Rarities;
-use crate::table::Generation;
+use crate::trail::Trail;
 pub use cut::{CutError, Kept, Selected};
-use state::Traces;
+use state::{BATCH, NOTES, Traces};
 pub use state::{Cause, Explanation, State};
 
 /// Decides about the traces of one journal. See the crate's documentation.
@@ -138,7 +139,18 @@ impl Sampler {
             rare,
             tenant: block.tenant.as_str(),
         };
-        pass.run(&block.payload, |seen| traces.see(plan, tenant, seen));
+        let mut batch = [Seen::default(); BATCH];
+        let mut waiting = 0;
+        pass.run(&block.payload, |seen| {
+            batch[waiting] = *seen;
+            waiting += 1;
+            if waiting == BATCH {
+                traces.see(plan, tenant, &batch);
+                waiting = 0;
+            }
+        });
+        traces.see(plan, tenant, &batch[..waiting]);
+        traces.trail.end(block.items);
         traces.counters.rare_overflowed += std::mem::take(&mut self.rare.overflowed);
     }
 
@@ -257,10 +269,11 @@ impl Sampler {
     }
 }
 
-/// What the tables of a configuration take, at the most: the two generations, the ring, and what
-/// comes with each of its traces if `quiet` is set.
+/// What the tables of a configuration take, at the most: the two generations, the ring, the trail,
+/// and what comes with each of the ring's traces if `quiet` is set.
 pub fn memory_bytes(config: &Sampling) -> usize {
     let quiet = if config.quiet.is_some() { 8 } else { 0 };
     2 * Generation::bytes(config.remember_traces)
+        + Trail::bytes(config.max_traces * NOTES)
         + config.max_traces * (size_of::<crate::ring::Open>() + quiet)
 }

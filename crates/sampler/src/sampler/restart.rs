@@ -16,7 +16,8 @@ impl Traces {
     pub(crate) fn turn(&mut self, plan: &Plan, rare: &mut Rarities, until: u64) {
         self.checkpoint = self.check(plan).or_else(|| self.checkpoint.take());
         std::mem::swap(&mut self.current, &mut self.previous);
-        self.current.clear();
+        let lately = self.current.len().max(self.previous.len());
+        self.current.clear(lately);
         self.carried.clear();
         rare.clear();
         self.last = None;
@@ -64,7 +65,7 @@ impl Traces {
                     trace_id: self.current.id(*place),
                     decision,
                 }),
-                crate::decision::Entry::Open(_) => None,
+                crate::decision::Entry::Open(_) | crate::decision::Entry::Moved(_) => None,
             }
         });
         Some(Checkpoint {

@@ -9,12 +9,19 @@ use super::known::{Found, Place};
 use crate::checkpoint::Checkpoint;
 use crate::counters::Counters;
 use crate::decision::{Decision, Entry, MAX_TENANTS, Reason};
+use crate::generation::{Generation, Seed};
 use crate::limiter::Limiter;
 use crate::pass::Seen;
 use crate::plan::{Answers, Case, OVERRIDE_SHIFT, Plan, ROOT};
 use crate::rare::Rarities;
 use crate::ring::{Open, Quiet, Ring};
-use crate::table::{Generation, Seed};
+use crate::trail::Trail;
+
+/// Spans that are looked at together: enough ways to memory at once, and few enough to be still
+/// near when their turn comes.
+pub(crate) const BATCH: usize = 32;
+/// Notes in the trail for each of `max_traces`.
+pub(crate) const NOTES: usize = 2;
 
 /// The most that explanations of a watched trace may be.
 const MAX_EXPLANATIONS: usize = 64;
@@ -87,6 +94,7 @@ pub(crate) struct Traces {
     pub previous: Generation,
     pub ring: Ring,
     pub quiet: Quiet,
+    pub trail: Trail,
     pub tenants: HashMap<TenantId, u16>,
     /// By the tenant's number.
     pub limiters: Vec<(TenantId, Box<[Limiter]>)>,
@@ -110,15 +118,17 @@ pub(crate) struct Traces {
 
 impl Traces {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let seed = Seed::random();
         Traces {
             now: 0,
             observed: None,
             epoch: 0,
-            seed: Seed::random(),
-            current: Generation::new(plan.remember_traces),
-            previous: Generation::new(plan.remember_traces),
+            seed,
+            current: Generation::new(seed, plan.remember_traces),
+            previous: Generation::new(seed, plan.remember_traces),
             ring: Ring::new(plan.max_traces),
             quiet: Quiet::default(),
+            trail: Trail::new(plan.max_traces * NOTES),
             tenants: HashMap::new(),
             limiters: Vec::new(),
             last: None,
@@ -147,6 +157,7 @@ impl Traces {
         }
         self.end = Some(block.next);
         if block.signal == ident::Signal::Traces {
+            self.trail.begin(block, time, self.epoch, plan.wait);
             self.counters.blocks += 1;
         }
         time
@@ -206,20 +217,49 @@ impl Traces {
         self.now = time;
     }
 
-    /// A span comes.
-    pub(crate) fn see(&mut self, plan: &Plan, tenant: Option<u16>, seen: &Seen<'_>) {
+    /// Some spans come, in this order; at most [`BATCH`].
+    pub(crate) fn see(&mut self, plan: &Plan, tenant: Option<u16>, seen: &[Seen<'_>]) {
+        let (mut hashes, mut different) = ([0; BATCH], [0; BATCH]);
+        let (mut count, mut last, mut hash) = (0, &[][..], 0);
+        for (at, one) in seen.iter().enumerate().take(BATCH) {
+            // A span mostly comes with others of its trace.
+            if let Ok(id) = <&[u8; 16]>::try_from(one.trace_id)
+                && one.trace_id != last
+            {
+                hash = self.seed.hash(id);
+                different[count] = hash;
+                (count, last) = (count + 1, one.trace_id);
+            }
+            hashes[at] = hash;
+        }
+        if count > 1 {
+            self.approach(&different[..count]);
+        }
+        for (hash, one) in hashes.into_iter().zip(seen) {
+            self.see_one(plan, tenant, one, hash);
+        }
+    }
+
+    /// `hash` is that of its trace id.
+    fn see_one(&mut self, plan: &Plan, tenant: Option<u16>, seen: &Seen<'_>, hash: u64) {
         self.counters.spans += 1;
         let (Some(tenant), Ok(id)) = (tenant, <&[u8; 16]>::try_from(seen.trace_id)) else {
+            self.trail.push(None);
             return self.untracked(seen);
         };
-        match self.touch(tenant, id) {
-            Found::NoRoom => self.untracked(seen),
+        let place = match self.touch(tenant, id, hash) {
+            Found::NoRoom => {
+                self.trail.push(None);
+                return self.untracked(seen);
+            }
             Found::New(place) => {
                 self.open(plan, tenant, place);
-                self.add(plan, place, seen);
+                place
             }
-            Found::Known(place) => self.add(plan, place, seen),
-        }
+            Found::Known(place) => place,
+        };
+        self.trail.push((!place.before).then_some(place.place));
+        self.add(plan, place, seen);
     }
 
     fn untracked(&mut self, seen: &Seen<'_>) {
@@ -256,6 +296,8 @@ impl Traces {
                     self.quiet.push(&self.ring, slot, self.now);
                 }
             }
+            // Not where a span has just been led to.
+            Entry::Moved(_) => {}
             Entry::Decided {
                 tenant,
                 mut decision,
@@ -341,7 +383,7 @@ impl Traces {
     pub(crate) fn state(&self, plan: &Plan, tenant: &TenantId, id: &[u8; 16]) -> State {
         let tenant = self.tenants.get(tenant);
         match tenant.and_then(|tenant| self.look_up(*tenant, id)) {
-            None => State::Unknown,
+            None | Some(Entry::Moved(_)) => State::Unknown,
             Some(Entry::Decided { decision, .. }) => State::Decided(decision),
             Some(Entry::Open(slot)) => State::Open {
                 first_seen_unix_nano: self

@@ -1,4 +1,5 @@
 use super::*;
+use crate::selection::Selection;
 
 /// A block of spans that have nothing but these trace ids.
 fn block(time: u64, ids: impl Iterator<Item = u64>) -> Block {
@@ -55,4 +56,47 @@ fn a_giant_trace_takes_no_more_steps_than_small_ones() {
         "{giant} {alternating} {small}"
     );
     assert!(small < SPANS * 8, "{small}");
+}
+
+/// Guarantees: a block is cut from what was noted of it, without its payload, in the epoch in which
+/// it was observed and in the next, traces that have moved on included; and as by looking them up.
+#[test]
+fn a_noted_block_is_cut_without_its_payload() {
+    let config: Sampling = serde_saphyr::from_str(
+        "{wait: 10s, remember: 10s, max_traces: 1000, remember_traces: 1000, policies: [{name: half, type: probabilistic, probabilistic: {hash_salt: x, sampling_percentage: 50}}]}",
+    )
+    .expect("good");
+    let second = 1_000_000_000;
+    let start = 1_764_000_000 * second;
+    let blocks: Vec<Block> = (0..60u64)
+        .map(|at| Block {
+            position: journal::Position {
+                segment: 1,
+                offset: at,
+            },
+            items: 40,
+            // Half of its traces have spans in the blocks around too.
+            ..block(start + at * second, (0..40).map(|n| at * 20 + n / 2 * 2))
+        })
+        .collect();
+    let mut noting = Sampler::new(&config).expect("good");
+    let mut walking = Sampler::new(&config).expect("good");
+    walking.traces.trail = crate::trail::Trail::new(0);
+    for (at, one) in blocks.iter().enumerate() {
+        if let Some(due) = at.checked_sub(10).map(|due| &blocks[due]) {
+            let (mut noted, mut walked) = (Selection::default(), Selection::default());
+            let bare = Block {
+                payload: Default::default(),
+                ..due.clone()
+            };
+            noting.select(&bare, &mut noted).expect("is noted");
+            walking.select(due, &mut walked).expect("in order");
+            assert_eq!(noted, walked);
+            assert!(noted.kept() > 5 && noted.kept() < 35, "{}", noted.kept());
+            let refused = walking.select(&bare, &mut walked);
+            assert!(matches!(refused, Err(CutError::NeedsPayload)));
+        }
+        noting.observe(one);
+        walking.observe(one);
+    }
 }

@@ -10,9 +10,14 @@ use sampler::{MAX_OVERRIDES, Override};
 use super::Stage;
 use crate::control::{Command, ControlError, InForce, KeepAll, Progress};
 use crate::decisions::{Unknown, Writer};
-use crate::lookback::{self, Work, holder_of, name_of};
+use crate::lookback::{self, FirstRound, Round, Work, holder_of, name_of};
 use crate::open::on_a_thread;
-use crate::store::{Lookback, Stored};
+use crate::store::{First, Lookback, Stored};
+
+/// What reads the past gives way to what takes the present in.
+const NICE: i32 = 10;
+/// So much of the log is looked at in the first round.
+const FIRST_NANOS: u64 = 30_000_000_000;
 
 impl Stage {
     pub(super) fn obey(&mut self, command: Command) {
@@ -49,6 +54,7 @@ impl Stage {
         let in_force = declared.map_err(|_| ControlError::TooMany(known.len()))?;
         let from = in_force.from_unix_nano;
         let past = in_force.recut_from_unix_nano.filter(|_| lookback > 0);
+        let first = past.and_then(|past| self.first_round(past, now));
         let entry = Stored {
             id: what.id,
             number,
@@ -64,6 +70,7 @@ impl Stage {
                 }
                 None => Lookback::Done,
             },
+            first,
             kept_before_spans: 0,
             kept_during_spans: 0,
         };
@@ -77,6 +84,19 @@ impl Stage {
             self.look_back(entry, start, true);
         }
         Ok(answer)
+    }
+
+    /// What can be shipped of a look back without waiting: the newest blocks that are decided.
+    fn first_round(&self, past: u64, now: u64) -> Option<First> {
+        let wait = self.sampler.lag_nanos(Signal::Traces);
+        let from = now.saturating_sub(wait).saturating_sub(FIRST_NANOS);
+        let start = self.journal.position_at(from.max(past));
+        let end = self.deciding.first()?.writer.until();
+        (start < end).then_some(First {
+            start,
+            end,
+            shipped: false,
+        })
     }
 
     fn end(&mut self, id: &str) -> Result<Option<Progress>, ControlError> {
@@ -106,7 +126,7 @@ impl Stage {
         let longest = self.sampler.recut_lead_nanos().saturating_mul(2);
         let over = |entry: &Stored| {
             let ended = entry.to_unix_nano.map(|to| to.saturating_add(longest));
-            entry.lookback == Lookback::Done && ended.is_some_and(|ended| ended < now)
+            entry.is_looked_back() && ended.is_some_and(|ended| ended < now)
         };
         let gone: Vec<u8> = {
             let entries = self.book.entries();
@@ -135,14 +155,19 @@ impl Stage {
             match entry.lookback {
                 Lookback::Deciding { start } => self.look_back(entry, start, true),
                 Lookback::Shipping { start } => self.look_back(entry, start, false),
-                Lookback::Done => {}
+                Lookback::Done => {
+                    if let Some(first) = entry.first.filter(|first| !first.shipped) {
+                        // Its decisions are all there: they were before the second round's.
+                        self.follow_first(&entry, first);
+                    }
+                }
             }
         }
     }
 
     /// Lets shippers follow a look back, and has it decided where it is not.
     fn look_back(&mut self, entry: Stored, start: Position, undecided: bool) {
-        let name = name_of(entry.number);
+        let name = name_of(entry.number, Round::Second);
         let dir = self.store.decisions(&name);
         // Until it is decided, it holds in the journal what it has still to read.
         let holder = self.journal.consumer(&holder_of(&name), Start::At(start));
@@ -158,7 +183,16 @@ impl Stage {
             }
         };
         let decisions = writer.decisions().clone();
-        let handle = lookback::handle(&entry, start, &decisions, &self.book, &self.store);
+        let first = entry
+            .first
+            .map(|range| (self.follow_first(&entry, range), range.shipped));
+        let first = match first {
+            // The second round would ship what the first does after a restart.
+            Some((None, false)) => return,
+            first => first.and_then(|(first, _)| first),
+        };
+        let (book, store) = (&self.book, &self.store);
+        let handle = lookback::handle(&entry, Round::Second, start, &decisions, book, store);
         // Nobody ships: a gateway without destinations.
         let _ = self.lookbacks.send(handle);
         if !undecided {
@@ -180,16 +214,22 @@ impl Stage {
             start,
             writer,
             own: self.own.clone(),
+            first,
+            store: self.store.clone(),
         };
         let (stop, turn) = (self.stop.clone(), Arc::clone(&self.one_lookback));
         let journal = self.journal.clone();
-        let spawned = on_a_thread("lookback", async move {
+        let spawned = on_a_thread("lookback", NICE, async move {
             let mut work = work;
+            work.entry.kept_before_spans = 0;
+            if let Err(error) = work.first_round(&stop).await {
+                tracing::error!(id, %error, "a look back ended early; it goes on after a restart");
+                return;
+            }
             let _turn = tokio::select! {
                 turn = turn.acquire() => turn,
                 () = stop.cancelled() => return,
             };
-            work.entry.kept_before_spans = 0;
             match work.run(&stop).await {
                 Ok(()) if stop.is_cancelled() => {}
                 Ok(()) => forget(&journal, &name, holder),
@@ -201,6 +241,33 @@ impl Stage {
         if let Err(error) = spawned {
             tracing::error!(%error, "a look back waits for a restart");
         }
+    }
+}
+
+impl Stage {
+    /// Lets shippers follow the first round; what is needed to decide it.
+    fn follow_first(&self, entry: &Stored, range: First) -> Option<FirstRound> {
+        let dir = self.store.decisions(&name_of(entry.number, Round::First));
+        if range.shipped && !dir.exists() {
+            return None;
+        }
+        let writer = match Writer::open(&dir, range.start, Unknown::Nothing) {
+            Ok(writer) => writer,
+            Err(error) => {
+                tracing::error!(id = entry.id, %error, "the first round of a look back waits for a restart");
+                return None;
+            }
+        };
+        let decisions = writer.decisions();
+        if !matches!(entry.lookback, Lookback::Deciding { .. }) {
+            decisions.complete();
+        }
+        if !range.shipped {
+            let (book, store) = (&self.book, &self.store);
+            let handle = lookback::handle(entry, Round::First, range.start, decisions, book, store);
+            let _ = self.lookbacks.send(handle);
+        }
+        Some(FirstRound { range, writer })
     }
 }
 

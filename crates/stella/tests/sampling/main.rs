@@ -13,6 +13,7 @@ mod kept;
 mod restarts;
 mod switching;
 mod triggers;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
