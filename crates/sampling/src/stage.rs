@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ident::Signal;
-use journal::{Consumer, Filter, Journal, ReadError, Reader, Start};
+use journal::{Block, Consumer, Filter, Journal, ReadError, Reader, Start};
 use sampler::config::Sampling as Config;
 use sampler::{Checkpoint, CutError, Sampler, Selection, Step};
 use tokio::sync::{Semaphore, mpsc};

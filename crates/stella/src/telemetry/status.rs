@@ -42,6 +42,8 @@ pub struct Report {
     /// What sampling keeps beyond its policies, and look backs that are under way.
     #[serde(default)]
     overrides: Vec<OverrideReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,8 +66,6 @@ struct OverrideReport {
     lookback_done: bool,
     kept_before_spans: u64,
     kept_during_spans: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cluster: Option<ClusterReport>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
