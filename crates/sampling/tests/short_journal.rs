@@ -49,7 +49,14 @@ fn open(dir: &Path, meter: &Meter) -> (Journal, Sampling) {
     };
     let (journal, _) = Journal::open(&dir.join("journal"), options, meter).unwrap();
     let begin = |_| Position::default();
-    let sampling = Sampling::open(&config(), &journal, &dir.join("sampling"), meter, begin);
+    let sampling = Sampling::open(
+        &config(),
+        &journal,
+        &dir.join("sampling"),
+        meter,
+        begin,
+        None,
+    );
     (journal, sampling.unwrap())
 }
 
