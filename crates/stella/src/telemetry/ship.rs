@@ -41,8 +41,17 @@ struct Lane {
     signals: Vec<Signal>,
 }
 
-/// Opens the sampler and the shippers. With `own`, only what is this gateway's own is sampled and
-/// shipped, as far as it is sampled.
+/// What others say about what is shipped.
+#[derive(Default)]
+pub struct Rules {
+    /// Passes filters of metrics all the same.
+    pub passing: Passing,
+    /// Only what is this gateway's own is sampled, and shipped as far as it is sampled; `None`
+    /// means all.
+    pub own: Option<Arc<dyn Ownership>>,
+}
+
+/// Opens the sampler and the shippers.
 pub fn open(
     profile: &Profile,
     data: &DataDir,
@@ -50,9 +59,9 @@ pub fn open(
     connector: &Connector,
     meter: &Meter,
     keeper: &Keeper,
-    passing: &Passing,
-    own: Option<Arc<dyn Ownership>>,
+    rules: Rules,
 ) -> CliResult<Shipping> {
+    let Rules { passing, own } = rules;
     let clean: Option<shipper::Clean> = own.is_some().then_some(cluster::clean);
     let known = journal.consumers();
     let sampled = |signal| match (&profile.sampling, signal) {

@@ -82,8 +82,10 @@ impl Stack {
             &connector,
             &meter,
             &keeper,
-            &passing,
-            cluster::ownership(clustered.as_ref()),
+            ship::Rules {
+                passing: passing.clone(),
+                own: cluster::ownership(clustered.as_ref()),
+            },
         )?;
         let config = gateway_config(profile, insecure, &keeper)?;
         let seam: Arc<dyn gateway::Guard> = match &clustered {

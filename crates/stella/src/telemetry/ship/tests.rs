@@ -32,8 +32,7 @@ fn start(dir: &Path, profile: &Profile) -> Running {
         &Connector::open(),
         &meter,
         &keeper,
-        &Passing::default(),
-        None,
+        Rules::default(),
     )
     .unwrap();
     let stop = CancellationToken::new();
