@@ -94,14 +94,13 @@ impl Source {
             Source::File(path) => of_file(path),
             Source::Dns { host, port, scheme } => {
                 let found = connector.resolve(host, *port).await?;
-                let member = |address: std::net::IpAddr| {
-                    let socket = std::net::SocketAddr::new(address, *port);
+                let members = found.into_iter().filter_map(|at| {
                     Some(Member {
-                        name: MemberName::of_address(address),
-                        endpoint: format!("{scheme}://{socket}").parse().ok()?,
+                        name: MemberName::of_address(at.ip()),
+                        endpoint: format!("{scheme}://{at}").parse().ok()?,
                     })
-                };
-                let members = found.into_iter().filter_map(member).collect();
+                });
+                let members = members.collect();
                 Members::new(members).map_err(|error| SourceError::Members {
                     at: host.clone(),
                     error,

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -107,12 +107,12 @@ impl Connector {
             .await
     }
 
-    /// The addresses of a name, sorted and each once. Where a seal does not allow the name, nobody
+    /// The addresses of a name, with the port, sorted and each once. Where a seal does not allow the name, nobody
     /// is asked.
     ///
     /// # Errors
     /// If the seal or the system's resolver refuses.
-    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, ConnectError> {
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         self.ask_seal(host, port)?;
         let found = tokio::net::lookup_host((host, port)).await;
         let found = found.map_err(|source| ConnectError::Io {
@@ -120,7 +120,7 @@ impl Connector {
             port,
             source,
         })?;
-        let addresses: BTreeSet<IpAddr> = found.map(|socket| socket.ip()).collect();
+        let addresses: BTreeSet<SocketAddr> = found.collect();
         Ok(addresses.into_iter().collect())
     }
 
