@@ -150,7 +150,7 @@ impl History {
     }
 
     /// The history once a list holds from a place on. `None` if it holds already, or if there is no
-    /// room: then there are [`MAX_EPOCHS`].
+    /// room: then there are `MAX_EPOCHS`.
     pub fn changed(
         &self,
         members: Members,
