@@ -6,8 +6,7 @@ use ident::Signal;
 use journal::Block;
 use otlp::CheckError;
 use otlp::edit::{Edited, retain};
-use otlp::wire::{Fields, Raw};
-use sampler::Selection;
+use sampler::{Selection, trace_of};
 use sampling::Own;
 
 use crate::history::{Next, Route};
@@ -65,7 +64,7 @@ pub fn own_traces(
         let mut last = None;
         // Nothing is edited.
         let _unchanged = retain(block.signal, region.bytes, &mut Vec::new(), |item| {
-            let id = trace_id(block.signal, item);
+            let id = trace_of(block.signal, item);
             if id != last
                 && let Some(id) = id
                 && route.is_none_or(|route| route.next(&id, &passed) == Next::Own)
@@ -92,7 +91,7 @@ fn take(
     let mut last: Option<(TraceId, bool)> = None;
     let mut count = 0;
     let edited = retain(signal, region.bytes, out, |item| {
-        let goes = match (trace_id(signal, item), last) {
+        let goes = match (trace_of(signal, item), last) {
             // Of no trace: it stays where it came in.
             (None, _) => way == Next::Own,
             (Some(id), Some((last, goes))) if id == last => goes,
@@ -111,32 +110,6 @@ fn take(
         out.extend_from_slice(region.bytes);
     }
     Ok(count)
-}
-
-/// The id of an item's trace; `None` if it has none that can be owned.
-fn trace_id(signal: Signal, item: &[u8]) -> Option<TraceId> {
-    let number = match signal {
-        Signal::Traces => 1,
-        Signal::Logs => 9,
-        Signal::Metrics => return None,
-    };
-    if let (Signal::Traces, [0x0a, 16, id @ ..]) = (signal, item)
-        && let Some(id) = id.first_chunk::<16>()
-    {
-        return Some(*id).filter(|id| *id != [0; 16]);
-    }
-    let ids = Fields::new(item).filter_map(|field| match field.value {
-        Raw::Bytes(id) if field.number == number && !id.is_empty() => Some(id),
-        _ => None,
-    });
-    // As the sampler reads them: of several, a span has the first, and a record the last.
-    let mut ids = ids;
-    let id = match signal {
-        Signal::Traces => ids.next(),
-        _ => ids.last(),
-    };
-    let id: TraceId = id?.try_into().ok()?;
-    (id != [0; 16]).then_some(id)
 }
 
 #[cfg(test)]

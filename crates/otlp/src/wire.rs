@@ -180,6 +180,15 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// The length-delimited fields of a number: messages, strings or bytes.
+#[inline]
+pub fn bodies(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
+    Fields::new(message).filter_map(move |field| match field.value {
+        Raw::Bytes(body) if field.number == number => Some(body),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

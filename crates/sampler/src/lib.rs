@@ -45,6 +45,7 @@ pub use counters::{Count, Counters};
 pub use decision::{Decision, Reason};
 pub use overrides::{MAX_OVERRIDES, MAX_SCOPE_ATTRIBUTES, Override, OverrideError, Scope};
 pub use pace::{Pace, Step};
+pub use pass::trace_of;
 pub use sampler::{
     Cause, CutError, Explanation, InForce, Kept, Recut, Sampler, Selected, State, memory_bytes,
 };

@@ -2,9 +2,9 @@
 
 use ident::{Signal, TenantId};
 use journal::Block;
+use otlp::wire::bodies;
 use serde::{Deserialize, Serialize};
 
-use crate::pass::bodies;
 use crate::selection::Selection;
 
 /// The most overrides at once: a trace's state has room for this many numbers.

@@ -3,8 +3,9 @@
 //! Of each span those fields are read that a policy asks about; everything else is stepped over by
 //! its length. Nothing is allocated.
 
+use ident::Signal;
 use otlp::view::KeyValue;
-use otlp::wire::{Fields, Raw};
+use otlp::wire::{Fields, Raw, bodies};
 
 use crate::overrides::Active;
 use crate::plan::{EXPLICIT, OVERRIDE_SHIFT, Plan, ROOT};
@@ -183,12 +184,17 @@ pub(crate) fn record_trace_id(record: &[u8]) -> &[u8] {
     bodies(record, 9).last().unwrap_or_default()
 }
 
-/// The length-delimited fields of a number.
-pub(crate) fn bodies(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
-    Fields::new(message).filter_map(move |field| match field.value {
-        Raw::Bytes(body) if field.number == number => Some(body),
-        _ => None,
-    })
+/// The trace of a span or a log record, as the sampler reads it: of several ids in one message a
+/// span has the first, and a record the last. `None` if it is of no trace.
+#[inline]
+pub fn trace_of(signal: Signal, item: &[u8]) -> Option<[u8; 16]> {
+    let id = match signal {
+        Signal::Traces => trace_id(item),
+        Signal::Logs => record_trace_id(item),
+        Signal::Metrics => return None,
+    };
+    let id = id.try_into().ok()?;
+    (id != [0; 16]).then_some(id)
 }
 
 /// The code in a `Status`, if it has one.

@@ -1,10 +1,10 @@
 //! Whether telemetry is in an incident's scope, on its wire bytes.
 
 use ident::{Signal, TenantId};
-use otlp::view::{KeyValue, Metric, Value};
+use otlp::view::{KeyValue, Metric, Value, resource_attributes};
+use otlp::wire::bodies;
 
 use crate::overrides::Scope;
-use crate::pass::bodies;
 
 impl Scope {
     /// Whether it is about everything of its tenants.
@@ -27,10 +27,13 @@ impl Scope {
         }
         let missing = || {
             let wanted = self.attributes.iter();
-            wanted.filter(|(key, text)| !resource(group).any(|pair| is(pair, key, text)))
+            wanted.filter(|(key, text)| !resource_attributes(group).any(|pair| is(pair, key, text)))
         };
         let on_item = |field| {
-            missing().all(|(key, text)| bodies(item, field).any(|pair| is(pair, key, text)))
+            missing().all(|(key, text)| {
+                let mut pairs = bodies(item, field).map(KeyValue::new);
+                pairs.any(|pair| is(pair, key, text))
+            })
         };
         match signal {
             Signal::Traces => on_item(9),
@@ -38,9 +41,8 @@ impl Scope {
             Signal::Metrics => {
                 missing().next().is_none()
                     || Metric::new(item).points().any(|point| {
-                        missing().all(|(key, text)| {
-                            point.attributes().any(|pair| is(pair.body(), key, text))
-                        })
+                        missing()
+                            .all(|(key, text)| point.attributes().any(|pair| is(pair, key, text)))
                     })
             }
         }
@@ -49,15 +51,12 @@ impl Scope {
     /// Whether something under a resource may be in it: whether the service is right.
     pub(crate) fn may_have_group(&self, group: &[u8]) -> bool {
         let service = self.service.as_ref();
-        service.is_none_or(|name| resource(group).any(|pair| is(pair, "service.name", name)))
+        service.is_none_or(|name| {
+            resource_attributes(group).any(|pair| is(pair, "service.name", name))
+        })
     }
 }
 
-fn resource(group: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bodies(group, 1).flat_map(|resource| bodies(resource, 1))
-}
-
-fn is(pair: &[u8], key: &str, text: &str) -> bool {
-    let pair = KeyValue::new(pair);
+fn is(pair: KeyValue<'_>, key: &str, text: &str) -> bool {
     pair.key_bytes() == key.as_bytes() && matches!(pair.value(), Value::String(t) if t == text)
 }

@@ -1,7 +1,7 @@
 //! What is read of spans and log records, on their wire bytes (NO-TREE).
 
-use otlp::view::{KeyValue, Value};
-use otlp::wire::{Fields, Raw};
+use otlp::view::{KeyValue, Value, resource_attributes};
+use otlp::wire::{Fields, Raw, bodies};
 
 /// How much of a text is looked at.
 const TEXT_BYTES: usize = 64 << 10;
@@ -16,20 +16,9 @@ pub(crate) struct SpanFacts {
     pub nanos: u64,
 }
 
-/// The bodies of the messages in a field.
-pub(crate) fn bodies(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
-    Fields::new(message).filter_map(move |field| match field.value {
-        Raw::Bytes(body) if field.number == number => Some(body),
-        _ => None,
-    })
-}
-
 /// The `service.name` of a `ResourceSpans` or `ResourceLogs`, if incidents can be about it.
 pub(crate) fn service(group: &[u8]) -> Option<&str> {
-    let mut pairs = bodies(group, 1)
-        .flat_map(|resource| bodies(resource, 1))
-        .map(KeyValue::new);
-    let found = pairs.find(|pair| pair.key_bytes() == b"service.name")?;
+    let found = resource_attributes(group).find(|pair| pair.key_bytes() == b"service.name")?;
     match found.value() {
         Value::String(name) => {
             let name = name.trim();

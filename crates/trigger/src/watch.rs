@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use ident::{Signal, TenantId};
+use otlp::wire::bodies;
 use policy::units::Time;
 
 use crate::config::{Trigger, Wrong, check};
 use crate::counters::Counters;
 use crate::groups::Groups;
 use crate::kind::Kind;
-use crate::read::{self, SpanFacts, bodies};
+use crate::read::{self, SpanFacts};
 use crate::tally::SLOTS;
 
 /// Counts for all triggers.

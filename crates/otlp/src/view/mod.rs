@@ -20,6 +20,8 @@ use nested::{Body, Nested};
 pub use trace::{Event, Link, Span};
 pub use value::{Attributes, KeyValue, Value, Values};
 
+use crate::wire::bodies;
+
 /// The resources of a request, each with what it observed.
 pub fn resources(signal: Signal, bytes: &[u8]) -> impl Iterator<Item = ResourceGroup<'_>> + Clone {
     Nested::new(bytes, [1]).map(move |body| ResourceGroup {
@@ -160,4 +162,11 @@ impl<'a> ScopeGroup<'a> {
         };
         Nested::new(body, [2]).map(Body)
     }
+}
+
+/// The attributes of the resource of a `ResourceSpans`, `ResourceMetrics` or `ResourceLogs`.
+#[inline]
+pub fn resource_attributes(group: &[u8]) -> impl Iterator<Item = KeyValue<'_>> {
+    let pairs = bodies(group, 1).flat_map(|resource| bodies(resource, 1));
+    pairs.map(KeyValue::new)
 }

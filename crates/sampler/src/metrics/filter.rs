@@ -4,11 +4,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ident::{Signal, TenantId};
 use otlp::edit::{Edited, KeepItems, retain_in};
-use otlp::view::{KeyValue, Metric, Value};
+use otlp::view::{Metric, Value, resource_attributes};
 
 use super::config::{Metrics, MetricsError, Rule, Rules};
 use crate::Scope;
-use crate::pass::bodies;
 
 /// The longest name or value that a pattern is compared with; none matches a longer one (BOUNDED:
 /// a glob takes the product of both lengths).
@@ -112,11 +111,7 @@ impl Filter {
             included: Vec::new(),
             excluded: Vec::new(),
         };
-        if choice
-            .scopes
-            .iter()
-            .any(|scope| scope.is_whole() && scope.service.is_none())
-        {
+        if choice.scopes.iter().any(|scope| scope.is_whole()) {
             return Ok(Chosen::Whole);
         }
         if retain_in(Signal::Metrics, payload, out, &mut choice)? == Edited::Unchanged {
@@ -205,9 +200,7 @@ impl Rule {
 
     fn fits_resource(&self, group: &[u8]) -> bool {
         self.resource.iter().all(|(key, pattern)| {
-            let mut pairs = bodies(group, 1).flat_map(|resource| bodies(resource, 1));
-            pairs.any(|pair| {
-                let pair = KeyValue::new(pair);
+            resource_attributes(group).any(|pair| {
                 pair.key_bytes() == key.as_bytes()
                     && match pair.value() {
                         Value::String(text) => {

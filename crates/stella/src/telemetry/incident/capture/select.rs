@@ -8,8 +8,7 @@ use ident::Signal;
 use journal::Block;
 use otlp::CheckError;
 use otlp::edit::{Edited, KeepItems, retain_in};
-use otlp::wire::{Fields, Raw};
-use sampler::Scope;
+use sampler::{Scope, trace_of};
 
 /// BOUNDED: about 100 MB. Of traces beyond that the spans in scope are taken.
 const MAX_TRACES: usize = 4_000_000;
@@ -115,7 +114,7 @@ impl KeepItems for Part<'_> {
     }
 
     fn item(&mut self, item: &[u8]) -> bool {
-        let id = trace_id(self.signal, item);
+        let id = trace_of(self.signal, item);
         id.is_some_and(|id| self.select.traces.contains(&id)) || self.is_in_scope(item)
     }
 }
@@ -131,28 +130,13 @@ impl KeepItems for Noting<'_, '_> {
     }
 
     fn item(&mut self, item: &[u8]) -> bool {
-        if let Some(id) = trace_id(self.part.signal, item)
+        if let Some(id) = trace_of(self.part.signal, item)
             && self.part.is_in_scope(item)
         {
             self.found.push(id);
         }
         false
     }
-}
-
-/// Of a span or a log record; `None` if it has none.
-fn trace_id(signal: Signal, item: &[u8]) -> Option<TraceId> {
-    let number = match signal {
-        Signal::Traces => 1,
-        Signal::Logs => 9,
-        Signal::Metrics => return None,
-    };
-    let ids = Fields::new(item).filter_map(|field| match field.value {
-        Raw::Bytes(id) if field.number == number => Some(id),
-        _ => None,
-    });
-    let id: TraceId = ids.last()?.try_into().ok()?;
-    (id != TraceId::default()).then_some(id)
 }
 
 #[cfg(test)]
