@@ -233,16 +233,10 @@ impl Cluster {
     fn show(&self) {
         let (metrics, history) = (&self.0.metrics, self.read());
         let now = self.0.journal.clock();
-        let changes = || history.epochs.iter().skip(1);
-        let staying: usize = changes()
-            .filter(|epoch| now < epoch.stay_ends_unix_nano())
-            .filter_map(|epoch| epoch.stay.as_ref())
-            .map(|stay| stay.count())
-            .sum();
-        let handover = changes().any(|epoch| now < epoch.handover_ends_unix_nano());
+        let handover = history.handover_until(now).is_some();
         let members = history.current().map_or(0, |epoch| epoch.members.count());
         metrics.members.set(members as f64);
-        metrics.staying.set(staying as f64);
+        metrics.staying.set(history.staying(now) as f64);
         metrics.handover.set(f64::from(u8::from(handover)));
         metrics.joining.set(f64::from(u8::from(history.joining)));
     }

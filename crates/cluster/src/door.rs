@@ -121,13 +121,7 @@ impl Pass for Forwarded {
         let received = &self.cluster.metrics().received;
         let label = &[request.signal.as_str()];
         received.with_label_values(label).inc_by(items);
-        Ok(Admitted {
-            tenant: self.tenant.clone(),
-            payload: request.payload,
-            summary: request.summary,
-            rejected_items: 0,
-            message: None,
-        })
+        Ok(request.admitted_to(self.tenant.clone()))
     }
 }
 
@@ -143,11 +137,8 @@ impl Pass for Asked {
             return Err(Refusal::new(Kind::Malformed, text));
         }
         Ok(Admitted {
-            tenant: TenantId::default_tenant(),
-            payload: request.payload,
-            summary: request.summary,
-            rejected_items: 0,
             message: Some(std::mem::take(&mut self.page)),
+            ..request.admitted_to(TenantId::default_tenant())
         })
     }
 }

@@ -140,6 +140,24 @@ impl History {
         })
     }
 
+    /// Until when spans go to former owners first, in nanoseconds since 1970; `None` if no change is
+    /// that young.
+    pub fn handover_until(&self, now_unix_nano: u64) -> Option<u64> {
+        let changes = self.epochs.iter().skip(1);
+        let until = changes.map(Epoch::handover_ends_unix_nano).max();
+        until.filter(|until| now_unix_nano < *until)
+    }
+
+    /// How many traces this gateway keeps although others own them.
+    pub fn staying(&self, now_unix_nano: u64) -> usize {
+        let changes = self.epochs.iter().skip(1);
+        changes
+            .filter(|change| now_unix_nano < change.stay_ends_unix_nano())
+            .filter_map(|change| change.stay.as_ref())
+            .map(|stay| stay.count())
+            .sum()
+    }
+
     /// The history of a gateway that knows of nothing before; with others in the list, it has to ask.
     pub fn begin(me: MemberName, first: Epoch) -> History {
         History {

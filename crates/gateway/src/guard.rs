@@ -54,6 +54,19 @@ pub struct Request<'a> {
     pub payload: Bytes,
 }
 
+impl Request<'_> {
+    /// All of it, as it came, as `tenant`'s.
+    pub fn admitted_to(self, tenant: TenantId) -> Admitted {
+        Admitted {
+            tenant,
+            payload: self.payload,
+            summary: self.summary,
+            rejected_items: 0,
+            message: None,
+        }
+    }
+}
+
 /// What may be kept of a request.
 #[derive(Debug)]
 pub struct Admitted {
@@ -129,12 +142,6 @@ impl Guard for OpenGuard {
 
 impl Pass for OpenGuard {
     fn admit(&mut self, request: Request<'_>) -> Result<Admitted, Refusal> {
-        Ok(Admitted {
-            tenant: self.tenant.clone(),
-            payload: request.payload,
-            summary: request.summary,
-            rejected_items: 0,
-            message: None,
-        })
+        Ok(request.admitted_to(self.tenant.clone()))
     }
 }

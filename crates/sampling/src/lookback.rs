@@ -93,14 +93,19 @@ pub(crate) struct Work {
     pub config: Config,
     pub journal: Journal,
     pub kept: DecisionReader,
-    pub book: Arc<Book>,
-    pub metrics: Metrics,
-    pub entry: Stored,
+    pub account: Account,
     pub start: Position,
     pub writer: Writer,
     pub own: Option<Arc<dyn Ownership>>,
     pub first: Option<FirstRound>,
     pub store: Store,
+}
+
+/// What a look back is about and what it has kept, over both rounds.
+pub(crate) struct Account {
+    pub entry: Stored,
+    pub book: Arc<Book>,
+    pub metrics: Metrics,
 }
 
 /// What its first round needs.
@@ -175,12 +180,10 @@ impl At {
             match self.reader.try_next()? {
                 Some(block) if block.appended_unix_nano < self.from => {}
                 Some(block) if block.appended_unix_nano < self.to => {
-                    match Seen::of(self.own.as_ref(), block) {
-                        Ok(seen) => self.next = Some(seen),
-                        Err(_) => {
-                            self.reader.seek(place);
-                            return Ok(false);
-                        }
+                    self.next = Seen::of(self.own.as_ref(), block);
+                    if self.next.is_none() {
+                        self.reader.seek(place);
+                        return Ok(false);
                     }
                 }
                 Some(_) => self.ended = true,
@@ -206,7 +209,7 @@ impl Work {
         let Some(FirstRound { range, mut writer }) = self.first.take() else {
             return Ok(());
         };
-        let times = self.entry.lookback_from_unix_nano..self.entry.from_unix_nano;
+        let times = self.account.entry.lookback_from_unix_nano..self.account.entry.from_unix_nano;
         // Before a restart it came this far.
         let decided = writer.until();
         let filter = Filter::signal(Signal::Traces);
@@ -224,7 +227,7 @@ impl Work {
             if block.position < decided {
                 continue;
             }
-            let Ok(seen) = Seen::of(self.own.as_ref(), block) else {
+            let Some(seen) = Seen::of(self.own.as_ref(), block) else {
                 reader.seek(place);
                 tokio::select! {
                     () = tokio::time::sleep(NAP) => continue,
@@ -232,7 +235,7 @@ impl Work {
                 }
             };
             let block = &seen.block;
-            let told = self.entry.scope.select(block, &mut selection);
+            let told = self.account.entry.scope.select(block, &mut selection);
             if !told || !times.contains(&block.appended_unix_nano) {
                 selection.clear();
             }
@@ -240,7 +243,7 @@ impl Work {
             if !take_out(&mut self.kept, &mut writer, block, &mut selection, stop).await? {
                 return Ok(());
             }
-            self.note(&mut writer, block, &selection)?;
+            self.account.note(&mut writer, block, &selection)?;
             // The running sampler and the gateway go on beside it.
             tokio::task::yield_now().await;
             if stop.is_cancelled() {
@@ -256,17 +259,17 @@ impl Work {
 
     /// Decides all of it, unless it is told to stop. Runs on a thread of its own.
     pub(crate) async fn run(mut self, stop: &CancellationToken) -> Result<(), Fault> {
-        let number = self.entry.number;
+        let number = self.account.entry.number;
         let mut sampler = Sampler::recut(&self.config, Recut::All, number)?;
         let wait = sampler.lag_nanos(Signal::Traces);
         let (from, to) = (
-            self.entry.lookback_from_unix_nano,
-            self.entry.from_unix_nano,
+            self.account.entry.lookback_from_unix_nano,
+            self.account.entry.from_unix_nano,
         );
         sampler.keep_all(sampler::Override {
             from_unix_nano: from,
             to_unix_nano: to,
-            ..self.entry.as_override()
+            ..self.account.entry.as_override()
         })?;
         let at = |journal: &Journal| At {
             reader: journal.reader(Start::At(self.start), Filter::signal(Signal::Traces)),
@@ -324,7 +327,7 @@ impl Work {
                     {
                         selection.remove(&found);
                     }
-                    self.note_second(block, &selection)?;
+                    self.account.note(&mut self.writer, block, &selection)?;
                 }
                 Step::Wait { .. } if cut.ended => return Ok(self.end()?),
                 Step::Wait { .. } => {
@@ -336,37 +339,16 @@ impl Work {
         Ok(())
     }
 
-    fn note_second(&mut self, block: &Block, selection: &Selection) -> io::Result<()> {
-        let Work {
-            writer,
-            entry,
-            book,
-            metrics,
-            ..
-        } = self;
-        note(writer, entry, book, metrics, block, selection)
-    }
-
-    fn note(
-        &mut self,
-        writer: &mut Writer,
-        block: &Block,
-        selection: &Selection,
-    ) -> io::Result<()> {
-        let (entry, book, metrics) = (&mut self.entry, &self.book, &self.metrics);
-        note(writer, entry, book, metrics, block, selection)
-    }
-
     fn end(&mut self) -> io::Result<()> {
         self.writer.sync()?;
         self.writer.decisions().complete();
-        let (number, start) = (self.entry.number, self.start);
-        self.book.change(|entries| {
+        let (number, start) = (self.account.entry.number, self.start);
+        self.account.book.change(|entries| {
             if let Some(entry) = entries.iter_mut().find(|e| e.number == number) {
                 entry.lookback = State::Shipping { start };
             }
         })?;
-        forget_first(&self.book, &self.store, number);
+        forget_first(&self.account.book, &self.store, number);
         Ok(())
     }
 }
@@ -399,27 +381,29 @@ async fn take_out(
     Ok(true)
 }
 
-fn note(
-    writer: &mut Writer,
-    entry: &mut Stored,
-    book: &Book,
-    metrics: &Metrics,
-    block: &Block,
-    selection: &Selection,
-) -> io::Result<()> {
-    let kept = u64::from(selection.kept());
-    if kept > 0 {
-        writer.push(block, selection)?;
-    } else {
-        // Of a block without items too, which would otherwise count as kept whole.
-        writer.push(block, &Selection::none(selection.items().max(1)))?;
+impl Account {
+    /// Writes what is kept of a block, and counts it.
+    fn note(
+        &mut self,
+        writer: &mut Writer,
+        block: &Block,
+        selection: &Selection,
+    ) -> io::Result<()> {
+        let kept = u64::from(selection.kept());
+        if kept > 0 {
+            writer.push(block, selection)?;
+        } else {
+            // Of a block without items too, which would otherwise count as kept whole.
+            writer.push(block, &Selection::none(selection.items().max(1)))?;
+        }
+        let is_first = kept > 0 && self.entry.kept_before_spans == 0;
+        if writer.waiting() >= FLUSH_BYTES || is_first {
+            writer.flush()?;
+        }
+        self.entry.kept_before_spans += kept;
+        self.metrics.lookback_spans.inc_by(kept);
+        let add = |entry: &mut Stored| entry.kept_before_spans += kept;
+        self.book.count(self.entry.number, add);
+        Ok(())
     }
-    if writer.waiting() >= FLUSH_BYTES || (kept > 0 && entry.kept_before_spans == 0) {
-        writer.flush()?;
-    }
-    entry.kept_before_spans += kept;
-    metrics.lookback_spans.inc_by(kept);
-    let add = |entry: &mut Stored| entry.kept_before_spans += kept;
-    book.count(entry.number, add);
-    Ok(())
 }

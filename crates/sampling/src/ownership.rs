@@ -38,25 +38,23 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// `Err` gives the block back, to be looked at again later.
-    pub(crate) fn of(own: Option<&Arc<dyn Ownership>>, block: Block) -> Result<Seen, Box<Block>> {
+    /// `None` where it is not known yet what is its own: the block is to be read again later.
+    pub(crate) fn of(own: Option<&Arc<dyn Ownership>>, block: Block) -> Option<Seen> {
         let own = match own {
-            None => Some(Own::All),
-            Some(ownership) => ownership.own(&block),
+            None => Own::All,
+            Some(ownership) => ownership.own(&block)?,
         };
-        match own {
-            None => Err(Box::new(block)),
-            Some(Own::All) => Ok(Seen { block, mask: None }),
-            Some(Own::Part { items, payload }) => {
-                let block = Block {
+        Some(match own {
+            Own::All => Seen { block, mask: None },
+            Own::Part { items, payload } => Seen {
+                block: Block {
                     items: u64::from(items.kept()),
                     payload,
                     ..block
-                };
-                let mask = Some(items);
-                Ok(Seen { block, mask })
-            }
-        }
+                },
+                mask: Some(items),
+            },
+        })
     }
 
     /// From what was selected of the own items to a selection of the whole block: what is not its

@@ -340,9 +340,9 @@ impl Stage {
             Some(command) = self.commands.recv() => self.obey(command),
             block = self.observe.next(), if sees_all => {
                 if let Ok(block) = block {
-                    match Seen::of(self.own.as_ref(), block) {
-                        Ok(seen) => self.next = Some(seen),
-                        Err(_) => self.observe.seek(place),
+                    self.next = Seen::of(self.own.as_ref(), block);
+                    if self.next.is_none() {
+                        self.observe.seek(place);
                     }
                 }
                 // The next turn meets an error again.
@@ -373,14 +373,14 @@ pub(crate) fn try_next(
     let place = reader.position();
     match reader.try_next() {
         Ok(None) => Ok((None, false)),
-        Ok(Some(block)) => Ok(match Seen::of(own, block) {
-            Ok(seen) => (Some(seen), false),
-            Err(_) => {
+        Ok(Some(block)) => {
+            let seen = Seen::of(own, block);
+            if seen.is_none() {
                 reader.seek(place);
                 *unknown = true;
-                (None, false)
             }
-        }),
+            Ok((seen, false))
+        }
         Err(ReadError::Closed) => Ok((None, true)),
         Err(error) => Err(error),
     }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use testkit::stella::Stella;
+use testkit::stella::{Stella, refused};
 use testkit::wait_for;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_stella");
@@ -126,7 +126,6 @@ fn a_destination_gets_what_its_filter_lets_pass() {
 /// Guarantees: a wrong filter is told with its place and what would be right.
 #[test]
 fn a_wrong_filter_is_told() {
-    let folder = tempfile::tempdir().unwrap();
     for (filter, parts) in [
         ("include: [{}]", ["says nothing", "hint: give it"]),
         (
@@ -135,18 +134,10 @@ fn a_wrong_filter_is_told() {
         ),
         ("exclud: []", ["exclud", "exclude"]),
     ] {
-        let path = folder.path().join("profile.yaml");
         let text = format!(
             "ship:\n  - {{ name: x, file: {{ path: /tmp/x }}, metrics: {{ {filter} }} }}\n"
         );
-        std::fs::write(&path, text).unwrap();
-        let output = std::process::Command::new(BINARY)
-            .args(["telemetry", "up", "--profile"])
-            .arg(&path)
-            .arg("--data-dir")
-            .arg(folder.path().join("data"))
-            .output()
-            .unwrap();
+        let output = refused(BINARY, &text);
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{told}");
         assert!(

@@ -9,7 +9,7 @@
 )]
 
 use serde_json::{Value, json};
-use testkit::stella::Stella;
+use testkit::stella::{Stella, refused};
 use testkit::traces::{One, Sender};
 use testkit::wait_for;
 
@@ -263,16 +263,7 @@ fn a_wrong_trigger_is_told() {
             ["wrong pattern", "docs.rs/regex"],
         ),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("profile.yaml");
-        std::fs::write(&path, profile("", &format!("    - {trigger}\n"))).unwrap();
-        let output = std::process::Command::new(BINARY)
-            .args(["telemetry", "up", "--profile"])
-            .arg(&path)
-            .arg("--data-dir")
-            .arg(folder.path().join("data"))
-            .output()
-            .unwrap();
+        let output = refused(BINARY, &profile("", &format!("    - {trigger}\n")));
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{told}");
         assert!(parts.iter().all(|part| told.contains(part)), "{told}");

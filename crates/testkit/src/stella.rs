@@ -144,6 +144,12 @@ impl Stella {
         self.print(&["journal", "dump", "--output", "otlp-json"])
     }
 
+    /// What the journal holds of one tenant, as OTLP JSON lines.
+    pub fn dump_of(&self, tenant: &str) -> String {
+        let dump = ["journal", "dump", "--output", "otlp-json", "--tenant"];
+        self.print(&[&dump[..], &[tenant]].concat())
+    }
+
     /// The text of a page of its own ports, such as `/metrics`.
     pub fn page(&self, addr: SocketAddr, path: &str) -> String {
         use std::io::{Read, Write};
@@ -181,6 +187,20 @@ impl Stella {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }
+}
+
+/// What `up` prints and how it ends with a profile that it does not take.
+pub fn refused(binary: &str, profile: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("profile.yaml");
+    std::fs::write(&path, profile).expect("the profile is written");
+    Command::new(binary)
+        .args(["telemetry", "up", "--profile"])
+        .arg(&path)
+        .arg("--data-dir")
+        .arg(folder.path().join("data"))
+        .output()
+        .expect("the binary runs")
 }
 
 /// What it prints first. A gateway that says nothing for long fails the test, which would wait for

@@ -44,6 +44,17 @@ fn history() -> History {
     }
 }
 
+fn route_at(history: &History, time: u64) -> Route<'_> {
+    let place = Position {
+        segment: 1,
+        offset: 1,
+    };
+    let At::Known(route) = history.at(place, time) else {
+        unreachable!("it is known")
+    };
+    route
+}
+
 fn block(signal: Signal, payload: Vec<u8>, items: u64) -> Block {
     Block {
         position: Position {
@@ -111,15 +122,7 @@ fn spans(request: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
 fn every_item_goes_one_way() {
     let mut rng = StdRng::seed_from_u64(5);
     let history = history();
-    let At::Known(route) = history.at(
-        Position {
-            segment: 1,
-            offset: 1,
-        },
-        10,
-    ) else {
-        unreachable!("it is known")
-    };
+    let route = route_at(&history, 10);
     for _ in 0..300 {
         let (mut next, mut payload) = (0, Vec::new());
         // By span: the notes on it. Those under another list do not count.
@@ -204,15 +207,7 @@ fn records_go_where_their_trace_is() {
         }],
     };
     let history = history();
-    let At::Known(route) = history.at(
-        Position {
-            segment: 1,
-            offset: 1,
-        },
-        5000,
-    ) else {
-        unreachable!("it is known")
-    };
+    let route = route_at(&history, 5000);
     let block = block(Signal::Logs, request.encode_to_vec(), 41);
     let Own::Part { items, .. } = own(&route, &block).unwrap() else {
         unreachable!("there are others")

@@ -10,7 +10,7 @@ use sampler::{MAX_OVERRIDES, Override};
 use super::Stage;
 use crate::control::{Command, ControlError, InForce, KeepAll, Progress};
 use crate::decisions::{Unknown, Writer};
-use crate::lookback::{self, FirstRound, Round, Work, holder_of, name_of};
+use crate::lookback::{self, Account, FirstRound, Round, Work, holder_of, name_of};
 use crate::open::on_a_thread;
 use crate::store::{First, Lookback, Stored};
 
@@ -208,9 +208,11 @@ impl Stage {
             config: self.config.clone(),
             journal: self.journal.clone(),
             kept,
-            book: Arc::clone(&self.book),
-            metrics: self.metrics.clone(),
-            entry,
+            account: Account {
+                entry,
+                book: Arc::clone(&self.book),
+                metrics: self.metrics.clone(),
+            },
             start,
             writer,
             own: self.own.clone(),
@@ -221,7 +223,7 @@ impl Stage {
         let journal = self.journal.clone();
         let spawned = on_a_thread("lookback", NICE, async move {
             let mut work = work;
-            work.entry.kept_before_spans = 0;
+            work.account.entry.kept_before_spans = 0;
             if let Err(error) = work.first_round(&stop).await {
                 tracing::error!(id, %error, "a look back ended early; it goes on after a restart");
                 return;

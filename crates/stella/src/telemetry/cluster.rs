@@ -146,12 +146,7 @@ fn forwarding(
     keeper: &Keeper,
 ) -> CliResult<Forwarding> {
     let wrong = |message: String| told(Exit::BadInput, &format!("`cluster`: {message}"));
-    let mut headers = Vec::new();
-    for (header, secret) in &config.headers {
-        let value = secret.reveal();
-        let value = value.map_err(|error| wrong(format!("the header `{header}`: {error}")))?;
-        headers.push((header.clone(), shipper::Secret::new(value)));
-    }
+    let headers = super::headers(&config.headers, wrong)?;
     // Each lane puts its member's in its place.
     let placeholder = "http://127.0.0.1:4317".parse();
     let placeholder = placeholder.map_err(|_| CliError::new(Exit::Failure, "no endpoint"))?;
@@ -208,9 +203,6 @@ impl Told {
     pub fn report(&self, journal: &Journal) -> ClusterReport {
         let history = self.cluster.history();
         let now = journal.clock();
-        let changes = || history.epochs.iter().skip(1);
-        let until = changes().map(cluster::Epoch::handover_ends_unix_nano).max();
-        let staying = changes().filter(|change| now < change.stay_ends_unix_nano());
         let members = history.current().map(|epoch| &epoch.members);
         ClusterReport {
             name: history.me.to_string(),
@@ -218,11 +210,8 @@ impl Told {
                 .map(|members| members.iter().map(|m| m.name.to_string()).collect())
                 .unwrap_or_default(),
             joining: history.joining,
-            handover_until_unix_nano: until.filter(|until| now < *until),
-            staying_traces: staying
-                .filter_map(|change| change.stay.as_ref())
-                .map(|stay| stay.count())
-                .sum(),
+            handover_until_unix_nano: history.handover_until(now),
+            staying_traces: history.staying(now),
             forwards: self
                 .lanes
                 .borrow()

@@ -24,6 +24,8 @@ pub mod token;
 pub mod up;
 mod when;
 
+use std::collections::BTreeMap;
+
 use crate::error::{CliError, CliResult, Exit};
 
 /// The runtime of the commands that talk to a gateway.
@@ -32,6 +34,19 @@ fn runtime() -> CliResult<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Exit::Failure, format!("cannot start: {error}")))
+}
+
+/// Configured headers with their values, which may be kept elsewhere; `wrong` says whose they are.
+fn headers(
+    configured: &BTreeMap<String, profile::Secret>,
+    wrong: impl Fn(String) -> CliError,
+) -> CliResult<Vec<(String, egress::Secret)>> {
+    let reveal = |(name, secret): (&String, &profile::Secret)| {
+        let value = secret.reveal();
+        let value = value.map_err(|error| wrong(format!("the header `{name}`: {error}")))?;
+        Ok((name.clone(), egress::Secret::new(value)))
+    };
+    configured.iter().map(reveal).collect()
 }
 
 /// Splits a library's message from the `hint:` line that ends it.

@@ -320,14 +320,12 @@ fn otlp_config(
     otlp: &profile::OtlpDestination,
     keeper: &Keeper,
 ) -> CliResult<shipper::otlp::Config> {
-    let mut headers = Vec::new();
-    for (header, secret) in &otlp.headers {
-        let value = secret.reveal().map_err(|error| {
-            let message = format!("the destination `{name}`: the header `{header}`: {error}");
-            told(Exit::BadInput, &message)
-        })?;
-        headers.push((header.clone(), shipper::Secret::new(value)));
-    }
+    let headers = super::headers(&otlp.headers, |error| {
+        told(
+            Exit::BadInput,
+            &format!("the destination `{name}`: {error}"),
+        )
+    })?;
     let mut config = shipper::otlp::Config {
         protocol: match otlp.protocol {
             profile::Protocol::Grpc => shipper::otlp::Protocol::Grpc,

@@ -1,9 +1,11 @@
 //! Members that are killed, that come and that go, under load.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::RngExt;
+use tempfile::TempDir;
 use testkit::collector::Collector;
 use testkit::stella::Stella;
 use testkit::traces::One;
@@ -12,11 +14,67 @@ use testkit::{free_port, wait_for};
 use super::load::Load;
 use super::{BINARY, POLICIES, arrived, check_counters, list, listen, names};
 
-fn profile(name: &str, file: &Path, times: &str, destination: &str) -> String {
-    format!(
-        "sampling:\n  wait: {times}\n{POLICIES}cluster: {{ name: {name}, file: {}, check: 100ms }}\nship:\n  - {{ name: backend, signals: [traces], otlp: {{ endpoint: '{destination}' }} }}\n",
-        file.display()
-    )
+/// Where gateways are started that share a list and a destination.
+struct Site {
+    collector: Collector,
+    folder: TempDir,
+    ports: Vec<u16>,
+    times: &'static str,
+    /// More keys of `cluster`.
+    more: &'static str,
+}
+
+impl Site {
+    /// `times` is what stands after `wait:`.
+    fn new(most: usize, times: &'static str, more: &'static str) -> Site {
+        Site {
+            collector: Collector::writing(),
+            folder: tempfile::tempdir().unwrap(),
+            ports: (0..most).map(|_| free_port()).collect(),
+            times,
+            more,
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("members.yaml")
+    }
+
+    /// Puts a list in the place of the one before.
+    fn list(&self, members: &[usize]) {
+        let names: Vec<String> = members.iter().map(|&n| name(n)).collect();
+        let members = names.iter().zip(members);
+        let members: Vec<_> = members
+            .map(|(name, &n)| (name.as_str(), self.ports[n]))
+            .collect();
+        list(&self.file(), &members);
+    }
+
+    fn start(&self, n: usize) -> Stella {
+        let (name, times, more) = (name(n), self.times, self.more);
+        let (file, destination) = (self.file(), self.collector.grpc());
+        let profile = format!(
+            "sampling:\n  wait: {times}\n{POLICIES}cluster: {{ name: {name}, file: {}, check: 100ms{more} }}\nship:\n  - {{ name: backend, signals: [traces], otlp: {{ endpoint: '{destination}' }} }}\n",
+            file.display()
+        );
+        Stella::start_at(BINARY, &listen(self.ports[n]), &profile)
+    }
+
+    /// Three that have found each other.
+    fn three(&self) -> Vec<Stella> {
+        self.list(&[0, 1, 2]);
+        let gateways: Vec<Stella> = (0..3).map(|n| self.start(n)).collect();
+        joined(&gateways);
+        gateways
+    }
+}
+
+fn name(n: usize) -> String {
+    format!("gw-{}", n + 1)
+}
+
+fn addresses(gateways: &[Stella]) -> Vec<SocketAddr> {
+    gateways.iter().map(|stella| stella.at().grpc).collect()
 }
 
 fn seed() -> u64 {
@@ -71,31 +129,18 @@ fn check(traces: &[Vec<One>], collector: &Collector, gateways: &[&Stella]) {
 /// ACK-DURABLE.
 #[test]
 fn one_is_killed_and_one_is_added_under_load() {
-    let collector = Collector::writing();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("members.yaml");
-    let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
-    let member = |n: usize| (["gw-1", "gw-2", "gw-3", "gw-4"][n], ports[n]);
     // Longer than any outage in this test, so that no span is late.
-    let times = "12s\n  remember: 20s";
-    let start = |n: usize| {
-        let (name, port) = member(n);
-        let text = profile(name, &file, times, &collector.grpc());
-        Stella::start_at(BINARY, &listen(port), &text)
-    };
-    list(&file, &[member(0), member(1), member(2)]);
-    let mut gateways: Vec<Stella> = (0..3).map(start).collect();
-    joined(&gateways);
-    let at = |gateways: &[Stella]| gateways.iter().map(|s| s.at().grpc).collect();
-    let load = Load::start(seed(), at(&gateways));
+    let site = Site::new(4, "12s\n  remember: 20s", "");
+    let mut gateways = site.three();
+    let load = Load::start(seed(), addresses(&gateways));
     sleep(2000);
     gateways[1].kill();
     sleep(1000);
     gateways[1].start_again();
     sleep(1500);
-    list(&file, &[member(0), member(1), member(2), member(3)]);
-    gateways.push(start(3));
-    load.set(at(&gateways));
+    site.list(&[0, 1, 2, 3]);
+    gateways.push(site.start(3));
+    load.set(addresses(&gateways));
     sleep(3000);
     // Once more, within the handover.
     gateways[0].kill();
@@ -104,7 +149,7 @@ fn one_is_killed_and_one_is_added_under_load() {
     sleep(1000);
     let traces = load.end();
     let all: Vec<&Stella> = gateways.iter().collect();
-    check(&traces, &collector, &all);
+    check(&traces, &site.collector, &all);
     for stella in all {
         assert!(stella.metric("stella_cluster_received_items_total") > 0.0);
         assert_eq!(stella.metric("stella_cluster_members"), 4.0);
@@ -123,31 +168,17 @@ fn one_is_killed_and_one_is_added_under_load() {
 /// handover is over: nothing waits for ever, and nothing is lost.
 #[test]
 fn one_is_gone_for_good() {
-    let collector = Collector::writing();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("members.yaml");
-    let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
-    let member = |n: usize| (["gw-1", "gw-2", "gw-3"][n], ports[n]);
-    let start = |n: usize| {
-        let (name, port) = member(n);
-        let times = "6s\n  remember: 10s";
-        let text = profile(name, &file, times, &collector.grpc());
-        let text = text.replace("check: 100ms", "check: 100ms, handover: 7s");
-        Stella::start_at(BINARY, &listen(port), &text)
-    };
-    list(&file, &[member(0), member(1), member(2)]);
-    let mut gateways: Vec<Stella> = (0..3).map(start).collect();
-    joined(&gateways);
+    let site = Site::new(3, "6s\n  remember: 10s", ", handover: 7s");
+    let mut gateways = site.three();
     // What it has acknowledged is on its disk, and it does not come back: it has nothing.
     gateways.pop().unwrap().kill();
-    let at = gateways.iter().map(|s| s.at().grpc).collect();
-    let load = Load::start(seed(), at);
+    let load = Load::start(seed(), addresses(&gateways));
     sleep(1500);
-    list(&file, &[member(0), member(1)]);
+    site.list(&[0, 1]);
     sleep(1500);
     let traces = load.end();
     let all: Vec<&Stella> = gateways.iter().collect();
-    check(&traces, &collector, &all);
+    check(&traces, &site.collector, &all);
     let rehomed = |stella: &&Stella| stella.metric("stella_cluster_rehomed_items_total");
     assert!(all.iter().map(rehomed).sum::<f64>() > 0.0);
 }
@@ -156,29 +187,16 @@ fn one_is_gone_for_good() {
 /// stopped when it has nothing left.
 #[test]
 fn one_leaves() {
-    let collector = Collector::writing();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("members.yaml");
-    let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
-    let member = |n: usize| (["gw-1", "gw-2", "gw-3"][n], ports[n]);
-    let start = |n: usize| {
-        let (name, port) = member(n);
-        let times = "3s\n  remember: 5s";
-        let text = profile(name, &file, times, &collector.grpc());
-        Stella::start_at(BINARY, &listen(port), &text)
-    };
-    list(&file, &[member(0), member(1), member(2)]);
-    let mut gateways: Vec<Stella> = (0..3).map(start).collect();
-    joined(&gateways);
-    let at = |some: &[Stella]| some.iter().map(|s| s.at().grpc).collect();
-    let load = Load::start(seed(), at(&gateways));
+    let site = Site::new(3, "3s\n  remember: 5s", "");
+    let mut gateways = site.three();
+    let load = Load::start(seed(), addresses(&gateways));
     sleep(2000);
-    list(&file, &[member(0), member(1)]);
-    load.set(at(&gateways[..2]));
+    site.list(&[0, 1]);
+    load.set(addresses(&gateways[..2]));
     sleep(2500);
     let traces = load.end();
     let all: Vec<&Stella> = gateways.iter().collect();
-    check(&traces, &collector, &all);
+    check(&traces, &site.collector, &all);
     let status = gateways[2].print(&["status"]);
     assert!(
         status.contains("gw-3 among gw-1, gw-2, of which it is none any more"),

@@ -10,7 +10,7 @@ use testkit::client::call;
 use testkit::collector::Collector;
 use testkit::ids::Ids;
 use testkit::messages::wire;
-use testkit::stella::Stella;
+use testkit::stella::{Stella, refused};
 use testkit::{free_port, wait_for};
 
 use super::{BINARY, listen};
@@ -116,14 +116,7 @@ ship:
     assert!(!collector.received().contains("someone@example.com"));
     for stella in &gateways {
         for (tenant, odd) in [("acme", false), ("globex", true)] {
-            let dump = stella.print(&[
-                "journal",
-                "dump",
-                "--output",
-                "otlp-json",
-                "--tenant",
-                tenant,
-            ]);
+            let dump = stella.dump_of(tenant);
             for trace in (1..=traces).filter(|trace| (trace % 2 == 1) != odd) {
                 assert!(
                     !dump.to_lowercase().contains(&hex(&[trace; 16])),
@@ -189,16 +182,8 @@ fn wrong_profiles_are_explained() {
     ];
     let folder = tempfile::tempdir().unwrap();
     for (text, says) in cases {
-        let path = folder.path().join("profile.yaml");
         let listen = testkit::stella::LISTEN;
-        std::fs::write(&path, format!("{listen}{sampling}{text}\n")).unwrap();
-        let output = Command::new(BINARY)
-            .args(["telemetry", "up", "--profile"])
-            .arg(&path)
-            .arg("--data-dir")
-            .arg(folder.path().join("data"))
-            .output()
-            .unwrap();
+        let output = refused(BINARY, &format!("{listen}{sampling}{text}\n"));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && errors.contains(says),

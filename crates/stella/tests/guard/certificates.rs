@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{BINARY, audit, denied, dump_of, log, text};
+use super::{BINARY, audit, denied, log, text};
 use testkit::openssl::{Authority, Pair, Wanted, openssl};
 use testkit::pki::Pki;
 use testkit::stella::{LISTEN, Stella};
@@ -80,7 +80,7 @@ fn a_spiffe_id_is_a_tenant() {
         ]);
     }
     for (tenant, other) in [("acme", "globex"), ("globex", "acme")] {
-        let dump = dump_of(&stella, tenant);
+        let dump = stella.dump_of(tenant);
         assert_eq!(dump.matches(&format!("of {tenant}")).count(), 2, "{dump}");
         assert!(!dump.contains(other), "{dump}");
         let file = files.join(tenant).join("logs.jsonl");
@@ -91,7 +91,7 @@ fn a_spiffe_id_is_a_tenant() {
         let shipped = std::fs::read_to_string(&file).unwrap();
         assert!(!shipped.contains(other), "{shipped}");
     }
-    assert_eq!(dump_of(&stella, "umbrella"), "");
+    assert_eq!(stella.dump_of("umbrella"), "");
 
     let (code, message) = post(&stella, &ca, Some(&stranger), &[], "of umbrella");
     assert_eq!(code, 403, "{message}");
@@ -167,7 +167,7 @@ fn each_name_of_a_certificate_counts() {
             &format!("by {tenant}"),
         );
         assert_eq!(code, 200, "{tenant}: {message}");
-        let dump = dump_of(&stella, tenant);
+        let dump = stella.dump_of(tenant);
         assert_eq!(dump.matches("stringValue").count(), 1, "{dump}");
         assert!(dump.contains(&format!("by {tenant}")), "{dump}");
     }
@@ -229,5 +229,5 @@ fn every_credential_that_is_shown_must_be_good() {
     assert_eq!(with(&unknown), 401);
     let two = format!("authorization: {}", other.bearer);
     assert_eq!(with(&two), 403);
-    assert_eq!(dump_of(&stella, "globex"), "");
+    assert_eq!(stella.dump_of("globex"), "");
 }

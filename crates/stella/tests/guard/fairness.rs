@@ -95,7 +95,7 @@ fn a_flood_does_not_drown_others() {
     let refused = refused.load(Ordering::SeqCst) as f64;
     let counted = refused_requests(&stella, "acme", "logs", "fair_share");
     assert_eq!(counted, refused);
-    let kept = super::dump_of(&stella, "quiet").matches("quiet ").count();
+    let kept = stella.dump_of("quiet").matches("quiet ").count();
     assert_eq!(kept, QUIET as usize - refusals.len());
     let floods = stella.print(&["journal", "dump", "--tenant", "acme"]);
     let items = floods.lines().map(|line| {

@@ -100,18 +100,6 @@ const TAKEN: [u32; 3] = [200, 200, 0];
 const UNAUTHENTICATED: [u32; 3] = [401, 401, 16];
 const DENIED: [u32; 3] = [403, 403, 7];
 
-/// What the journal holds of one tenant.
-fn dump_of(stella: &Stella, tenant: &str) -> String {
-    stella.print(&[
-        "journal",
-        "dump",
-        "--output",
-        "otlp-json",
-        "--tenant",
-        tenant,
-    ])
-}
-
 /// How many senders were refused for a reason.
 fn denied(stella: &Stella, reason: &str) -> f64 {
     stella.series(&format!(

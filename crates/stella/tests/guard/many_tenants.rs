@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{BINARY, Holder, TAKEN, codes, dump_of, send_each_way};
+use super::{BINARY, Holder, TAKEN, codes, send_each_way};
 use testkit::stella::Stella;
 
 const TENANTS: usize = 10_000;
@@ -55,7 +55,7 @@ fn ten_thousand_tenants_fit() {
     for at in [1, TENANTS / 2, TENANTS - 1] {
         let answers = send_each_way(&many, &holders[at].headers(), "of another");
         assert_eq!(codes(&answers), TAKEN, "{answers:?}");
-        let dump = dump_of(&many, &format!("tenant-{at}"));
+        let dump = many.dump_of(&format!("tenant-{at}"));
         assert_eq!(dump.matches("of another").count(), 3, "{dump}");
     }
     let (few, many) = (resident_bytes(&few), resident_bytes(&many));

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{BINARY, Holder, TAKEN, codes, dump_of, send_each_way, tenants};
+use super::{BINARY, Holder, TAKEN, codes, send_each_way, tenants};
 use minisign::KeyPair;
 use testkit::process::Process;
 use testkit::stella::{LISTEN, Stella};
@@ -66,7 +66,7 @@ fn an_overlay_tightens_for_its_tenant() {
         let answers = send_each_way(&stella, &holder.headers(), body);
         assert_eq!(codes(&answers), TAKEN, "{answers:?}");
     }
-    let (acmes, globexes) = (dump_of(&stella, "acme"), dump_of(&stella, "globex"));
+    let (acmes, globexes) = (stella.dump_of("acme"), stella.dump_of("globex"));
     for dump in [&acmes, &globexes] {
         assert!(
             !dump.contains("E123456") && !dump.contains("someone@"),

@@ -191,7 +191,7 @@ fn series_over_the_limit_are_left_out() {
     let (code, body) = answer(&free, 0..50);
     assert_eq!((code, rejected(&body)), (200, Value::Null), "{body}");
     assert_eq!(refused_items(&stella, "acme", "metrics", "series"), 31.0);
-    let kept = super::dump_of(&stella, "acme").matches("asDouble").count();
+    let kept = stella.dump_of("acme").matches("asDouble").count();
     assert_eq!(kept, 8 + 6 + 10 + 5);
     assert_eq!(
         stella.metric("otelcol_receiver_accepted_metric_points"),

@@ -1,6 +1,6 @@
 //! What senders say of the tenant: in the tenant header and in attributes.
 
-use super::{BINARY, DENIED, Holder, TAKEN, audit, codes, denied, dump_of, send_each_way, tenants};
+use super::{BINARY, DENIED, Holder, TAKEN, audit, codes, denied, send_each_way, tenants};
 use serde_json::{Value, json};
 use testkit::client::{self, JSON};
 use testkit::stella::Stella;
@@ -36,8 +36,8 @@ fn the_tenant_header_counts_from_forwarders() {
     assert_eq!(send(&hub, &["globex"], "chosen"), TAKEN);
     assert_eq!(send(&hub, &["acme"], "chosen too"), TAKEN);
     assert_eq!(send(&hub, &[], "by default"), TAKEN);
-    assert_eq!(dump_of(&stella, "globex").matches("stringValue").count(), 3);
-    let acmes = dump_of(&stella, "acme");
+    assert_eq!(stella.dump_of("globex").matches("stringValue").count(), 3);
+    let acmes = stella.dump_of("acme");
     assert_eq!(acmes.matches("chosen too").count(), 3, "{acmes}");
     assert_eq!(acmes.matches("by default").count(), 3, "{acmes}");
     assert_eq!(stella.metric("stella_guard_tenant_overrides_total"), 0.0);
@@ -60,8 +60,8 @@ fn the_tenant_header_counts_from_forwarders() {
 
     assert_eq!(send(&acme, &["globex"], "not heard"), TAKEN);
     assert_eq!(send(&acme, &["acme"], "the truth"), TAKEN);
-    assert!(!dump_of(&stella, "globex").contains("not heard"));
-    assert_eq!(dump_of(&stella, "acme").matches("not heard").count(), 3);
+    assert!(!stella.dump_of("globex").contains("not heard"));
+    assert_eq!(stella.dump_of("acme").matches("not heard").count(), 3);
     assert_eq!(overrides(&stella, "acme", "header"), 3.0);
 }
 
@@ -136,7 +136,7 @@ fn an_attribute_does_not_choose_the_tenant() {
 
     let dump = stella.dump();
     assert!(!dump.contains("globex"), "{dump}");
-    assert_eq!(dump_of(&stella, "globex"), "");
+    assert_eq!(stella.dump_of("globex"), "");
     let occurrences = dump.matches("\"tenant.id\"").count();
     // 5 in traces, 4 in metrics, 3 in logs, each five times; all others are as they were.
     assert_eq!(occurrences, 12 * 5, "{dump}");
@@ -161,7 +161,7 @@ fn a_site_without_identities_has_one_tenant() {
     assert_eq!(answer.code, 200, "{answer:?}");
     assert!(!stella.dump().contains("globex"));
     assert_eq!(
-        dump_of(&stella, "default").lines().count(),
+        stella.dump_of("default").lines().count(),
         stella.dump().lines().count()
     );
     assert_eq!(stella.metric("stella_guard_tenant_overrides_total"), 4.0);

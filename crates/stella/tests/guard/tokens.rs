@@ -2,9 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{
-    BINARY, Holder, TAKEN, UNAUTHENTICATED, audit, codes, denied, dump_of, send_each_way, tenants,
-};
+use super::{BINARY, Holder, TAKEN, UNAUTHENTICATED, audit, codes, denied, send_each_way, tenants};
 use serde_json::{Value, json};
 use testkit::jwt::{Kind, Signer, hmac_token, key_set, unsigned};
 use testkit::stella::Stella;
@@ -53,7 +51,7 @@ fn good_tokens_are_tenants() {
             let body = format!("{} of {tenant}", kind.alg());
             let answers = send_each_way(&stella, &[("authorization", &token)], &body);
             assert_eq!(codes(&answers), TAKEN, "{body}: {answers:?}");
-            let dump = dump_of(&stella, tenant);
+            let dump = stella.dump_of(tenant);
             assert_eq!(dump.matches(&body).count(), 3, "{dump}");
         }
     }
@@ -62,17 +60,14 @@ fn good_tokens_are_tenants() {
     let token = bearer(&signers[1].token(&grouped));
     let answers = send_each_way(&stella, &[("authorization", &token)], "by its group");
     assert_eq!(codes(&answers), TAKEN, "{answers:?}");
-    assert_eq!(
-        dump_of(&stella, "grouped").matches("by its group").count(),
-        3
-    );
-    assert!(!dump_of(&stella, "acme").contains("globex"));
+    assert_eq!(stella.dump_of("grouped").matches("by its group").count(), 3);
+    assert!(!stella.dump_of("acme").contains("globex"));
 
     let holder = Holder::new();
     let stella = Stella::start(BINARY, &tenants(&[("acme", &holder)]));
     let answers = send_each_way(&stella, &holder.headers(), "opaque");
     assert_eq!(codes(&answers), TAKEN, "{answers:?}");
-    assert_eq!(dump_of(&stella, "acme").matches("opaque").count(), 3);
+    assert_eq!(stella.dump_of("acme").matches("opaque").count(), 3);
 }
 
 /// Guarantees: no token that is not good is taken, over HTTP and gRPC: each is refused as

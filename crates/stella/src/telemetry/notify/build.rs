@@ -112,13 +112,7 @@ impl Context<'_> {
         &self,
         headers: &BTreeMap<String, Secret>,
     ) -> CliResult<Vec<(String, egress::Secret)>> {
-        let reveal = |(name, secret): (&String, &Secret)| {
-            let value = secret.reveal();
-            let value =
-                value.map_err(|error| self.told(&format!("the header `{name}`: {error}")))?;
-            Ok((name.clone(), egress::Secret::new(value)))
-        };
-        headers.iter().map(reveal).collect()
+        crate::telemetry::headers(headers, |error| self.told(&error))
     }
 
     fn tls(&self, wanted: Option<&ClientTls>, alpn: Alpn) -> CliResult<Option<Arc<tls::Client>>> {

@@ -2,6 +2,7 @@
 //! capture is none.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -113,10 +114,15 @@ impl Files {
                 }
             }
             let key = (block.tenant.clone(), block.signal.as_str(), format);
-            let data = self
-                .data
-                .entry(key)
-                .or_insert_with(|| Data::of(block, format));
+            let data = match self.data.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let data = Data::of(block, format);
+                    let path = self.dir.join(&data.line.file);
+                    make_folder_of(&path).map_err(|error| failed(&path, &error))?;
+                    place.insert(data)
+                }
+            };
             let path = self.dir.join(&data.line.file);
             append(&path, &bytes).map_err(|error| failed(&path, &error))?;
             data.sha256.update(&bytes);
@@ -195,13 +201,12 @@ impl Data {
     }
 }
 
+fn make_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-    }
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600);
     options.open(path)?.write_all(bytes)
